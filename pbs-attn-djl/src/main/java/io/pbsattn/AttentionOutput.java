@@ -1,0 +1,22 @@
+package io.pbsattn;
+
+import ai.djl.ndarray.NDArray;
+
+/**
+ * The result of one attention call; closing it releases its arrays.
+ *
+ * @param o the attention output (batch, numQHeads, seqlenQ, headDim) in the type of q
+ * @param lse the natural log of each row's softmax denominator (batch, numQHeads, seqlenQ), so that
+ *     partial results can be merged; float32, or float64 where q is
+ * @param report density and time per stage
+ */
+public record AttentionOutput(NDArray o, NDArray lse, PrefillReport report)
+        implements AutoCloseable {
+
+    /** {@inheritDoc} */
+    @Override
+    public void close() {
+        o.close();
+        lse.close();
+    }
+}

@@ -1,0 +1,111 @@
+package io.pbsattn;
+
+import io.pbsattn.backend.AttentionBackend;
+import io.pbsattn.backend.AttentionBackendProvider;
+import io.pbsattn.backend.BackendUnavailableException;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.List;
+import java.util.ServiceLoader;
+import java.util.stream.Collectors;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** The backends of this process, each tried once, best first. */
+public final class Backends {
+
+    /** System property that forces a backend by its name. */
+    public static final String FORCE_PROPERTY = "pbs.attn.backend";
+
+    private static final Logger logger = LoggerFactory.getLogger(Backends.class);
+
+    private Backends() {}
+
+    /**
+     * What is known of one backend.
+     *
+     * @param name its name
+     * @param usable whether it runs on this machine
+     * @param reason why it does not, or what it runs on
+     * @param isa its instruction set or device, "" if there is none
+     */
+    public record BackendStatus(String name, boolean usable, String reason, String isa) {}
+
+    /**
+     * Lists all backends, best first.
+     *
+     * @return their states
+     */
+    public static List<BackendStatus> list() {
+        return Probes.ALL.stream().map(Probe::status).toList();
+    }
+
+    /**
+     * Returns the usable backends, best first.
+     *
+     * @return at least the reference backend
+     */
+    static List<AttentionBackend> usable() {
+        return Probes.ALL.stream().filter(p -> p.backend != null).map(p -> p.backend).toList();
+    }
+
+    /**
+     * Returns a backend by its name.
+     *
+     * @param name the name
+     * @return the backend
+     * @throws IllegalStateException if there is none of that name, or it cannot run here
+     */
+    static AttentionBackend named(String name) {
+        for (Probe probe : Probes.ALL) {
+            if (probe.name.equals(name)) {
+                if (probe.backend == null) {
+                    throw new IllegalStateException(
+                            "attention backend '" + name + "' cannot run: " + probe.reason);
+                }
+                return probe.backend;
+            }
+        }
+        String names = Probes.ALL.stream().map(p -> p.name).collect(Collectors.joining(", "));
+        throw new IllegalStateException("no attention backend '" + name + "'; there are: " + names);
+    }
+
+    private record Probe(String name, AttentionBackend backend, String reason) {
+
+        BackendStatus status() {
+            return new BackendStatus(
+                    name, backend != null, reason, backend == null ? "" : backend.isa());
+        }
+    }
+
+    /** Tried when first asked for, not when the class is loaded. */
+    private static final class Probes {
+
+        static final List<Probe> ALL = probe();
+
+        private static List<Probe> probe() {
+            List<AttentionBackendProvider> providers = new ArrayList<>();
+            ServiceLoader.load(AttentionBackendProvider.class, Backends.class.getClassLoader())
+                    .forEach(providers::add);
+            providers.sort(Comparator.comparingInt(AttentionBackendProvider::rank).reversed());
+            List<Probe> probes = new ArrayList<>();
+            boolean chosen = false;
+            for (AttentionBackendProvider provider : providers) {
+                try {
+                    AttentionBackend backend = provider.create();
+                    String isa = backend.isa().isEmpty() ? "" : " (" + backend.isa() + ")";
+                    probes.add(new Probe(provider.name(), backend, "ready" + isa));
+                    if (!chosen) {
+                        logger.info("Attention runs on the {} backend{}", provider.name(), isa);
+                        chosen = true;
+                    }
+                } catch (BackendUnavailableException e) {
+                    logger.info(
+                            "Attention backend {} left out: {}", provider.name(), e.getMessage());
+                    probes.add(new Probe(provider.name(), null, e.getMessage()));
+                }
+            }
+            return List.copyOf(probes);
+        }
+    }
+}

@@ -1,0 +1,98 @@
+package io.pbsattn;
+
+/**
+ * How the blocks of one sequence lie: which key blocks a query block may look at, and which of them
+ * it must.
+ *
+ * <p>Query block {@code i} holds the query rows from {@code i * blockSize}; row {@code r} stands at
+ * position {@code seqlenK - seqlenQ + r}, so that the queries are the last ones of the sequence.
+ * Key block {@code j} holds the permuted keys from {@code j * blockSize}. A key block belongs to
+ * the segment that it lies in; an incomplete last segment counts as one.
+ *
+ * @param seqlenQ number of queries
+ * @param seqlenK number of keys
+ * @param blockSize tokens in a block
+ * @param segmentSize tokens in a segment
+ */
+public record BlockGrid(int seqlenQ, int seqlenK, int blockSize, int segmentSize) {
+
+    /**
+     * Returns the number of query blocks.
+     *
+     * @return the grid's rows
+     */
+    public int qBlocks() {
+        return ceilDiv(seqlenQ, blockSize);
+    }
+
+    /**
+     * Returns the number of key blocks.
+     *
+     * @return the grid's columns
+     */
+    public int kBlocks() {
+        return ceilDiv(seqlenK, blockSize);
+    }
+
+    /**
+     * Returns the number of keys in complete segments: the ones that are reordered.
+     *
+     * @return a multiple of the segment size
+     */
+    public int completeKeys() {
+        return seqlenK / segmentSize * segmentSize;
+    }
+
+    /**
+     * Tells whether everything lies in one segment, where there is nothing to reorder or to skip.
+     *
+     * @return true if plain causal attention is the answer
+     */
+    public boolean isSingleSegment() {
+        return seqlenK <= segmentSize;
+    }
+
+    /**
+     * Tells whether a block may be skipped: all its keys are of a segment that ends before the
+     * query block begins.
+     *
+     * @param i query block
+     * @param j key block
+     * @return true if the block scores decide about it
+     */
+    public boolean isCandidate(int i, int j) {
+        return !isSingleSegment() && segmentEnd(j) <= firstPosition(i);
+    }
+
+    /**
+     * Tells whether a block must be kept: its segment reaches into the query block's positions.
+     *
+     * @param i query block
+     * @param j key block
+     * @return true if it is of the query block's own segment
+     */
+    public boolean isOwnSegment(int i, int j) {
+        return isSingleSegment()
+                || (segmentEnd(j) > firstPosition(i) && segmentStart(j) <= lastPosition(i));
+    }
+
+    private int firstPosition(int i) {
+        return seqlenK - seqlenQ + i * blockSize;
+    }
+
+    private int lastPosition(int i) {
+        return seqlenK - seqlenQ + Math.min((i + 1) * blockSize, seqlenQ) - 1;
+    }
+
+    private int segmentStart(int j) {
+        return j * blockSize / segmentSize * segmentSize;
+    }
+
+    private int segmentEnd(int j) {
+        return Math.min(segmentStart(j) + segmentSize, seqlenK);
+    }
+
+    private static int ceilDiv(int a, int b) {
+        return (a + b - 1) / b;
+    }
+}

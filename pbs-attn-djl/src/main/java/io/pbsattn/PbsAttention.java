@@ -1,0 +1,160 @@
+package io.pbsattn;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.types.Shape;
+import io.pbsattn.backend.AttentionBackend;
+import io.pbsattn.backend.AttentionRequest;
+import io.pbsattn.torch.TorchType;
+import java.util.List;
+import java.util.Optional;
+
+/**
+ * Permuted Block-Sparse Attention for prefill (arXiv 2510.21270): causal attention that reorders
+ * the keys inside segments, so that important ones share blocks, and computes only the blocks that
+ * matter.
+ *
+ * <p>Shapes: q (batch, numQHeads, seqlenQ, headDim); k and v (batch, numKvHeads, seqlenK, headDim).
+ * numQHeads is a multiple of numKvHeads: query head h reads KV head {@code h / (numQHeads /
+ * numKvHeads)}. seqlenQ may be less than seqlenK: the queries are then the last ones of the
+ * sequence. Arrays may be strided views. Instances are safe to use from several threads.
+ */
+public final class PbsAttention {
+
+    private final PbsConfig config;
+    private final List<AttentionBackend> backends;
+
+    private PbsAttention(PbsConfig config, List<AttentionBackend> backends) {
+        this.config = config;
+        this.backends = backends;
+    }
+
+    /**
+     * Creates the operator on the best usable backend, or on the one that the system property
+     * {@code pbs.attn.backend} forces.
+     *
+     * @param config the settings
+     * @return the operator
+     * @throws IllegalStateException if the forced backend cannot run here
+     */
+    public static PbsAttention create(PbsConfig config) {
+        String forced = System.getProperty(Backends.FORCE_PROPERTY);
+        return forced == null
+                ? new PbsAttention(config, Backends.usable())
+                : create(config, forced);
+    }
+
+    /**
+     * Creates the operator on one backend.
+     *
+     * @param config the settings
+     * @param backend the backend's name: reference, cpu
+     * @return the operator
+     * @throws IllegalStateException if that backend cannot run here
+     */
+    public static PbsAttention create(PbsConfig config, String backend) {
+        return new PbsAttention(config, List.of(Backends.named(backend)));
+    }
+
+    /**
+     * Returns the settings.
+     *
+     * @return the configuration
+     */
+    public PbsConfig config() {
+        return config;
+    }
+
+    /**
+     * Returns the name of the backend that is tried first.
+     *
+     * @return the backend's name
+     */
+    public String backendName() {
+        return backends.get(0).name();
+    }
+
+    /**
+     * Computes attention for a batch without padding.
+     *
+     * @param q queries (batch, numQHeads, seqlenQ, headDim)
+     * @param k keys (batch, numKvHeads, seqlenK, headDim)
+     * @param v values, shaped as the keys
+     * @return the output, attached to the manager of q
+     * @throws IllegalArgumentException if shapes or types do not fit, or a value is NaN or infinite
+     */
+    public AttentionOutput forward(NDArray q, NDArray k, NDArray v) {
+        return forward(q, k, v, null);
+    }
+
+    /**
+     * Computes attention for a right-padded batch.
+     *
+     * @param q queries (batch, numQHeads, seqlenQ, headDim)
+     * @param k keys (batch, numKvHeads, seqlenK, headDim)
+     * @param v values, shaped as the keys
+     * @param lengths the valid rows of each sequence; null if there is no padding
+     * @return the output, attached to the manager of q
+     * @throws IllegalArgumentException if shapes or types do not fit, or a value is NaN or infinite
+     */
+    public AttentionOutput forward(NDArray q, NDArray k, NDArray v, SequenceLengths lengths) {
+        return forward(q, k, v, lengths, null);
+    }
+
+    /**
+     * Computes attention and records the intermediates.
+     *
+     * @param q queries (batch, numQHeads, seqlenQ, headDim)
+     * @param k keys (batch, numKvHeads, seqlenK, headDim)
+     * @param v values, shaped as the keys
+     * @param lengths the valid rows of each sequence; null if there is no padding
+     * @param trace is filled with orders, scores and mask; null for none
+     * @return the output, attached to the manager of q
+     * @throws IllegalArgumentException if shapes or types do not fit, or a value is NaN or infinite
+     */
+    public AttentionOutput forward(
+            NDArray q, NDArray k, NDArray v, SequenceLengths lengths, AttentionTrace trace) {
+        TorchType type = TorchType.of(q);
+        requireSame("k", type, TorchType.of(k));
+        requireSame("v", type, TorchType.of(v));
+        AttentionRequest request =
+                new AttentionRequest(
+                        q, k, v, type, lengths == null ? unpadded(q, k) : lengths, config, trace);
+        return backendFor(request).forward(request);
+    }
+
+    private AttentionBackend backendFor(AttentionRequest request) {
+        StringBuilder refusals = new StringBuilder();
+        for (AttentionBackend backend : backends) {
+            Optional<String> refusal = backend.refusal(request);
+            if (refusal.isEmpty()) {
+                return backend;
+            }
+            refusals.append(refusals.isEmpty() ? "" : "; ").append(backend.name()).append(": ");
+            refusals.append(refusal.get());
+        }
+        throw new IllegalArgumentException("no attention backend takes this call: " + refusals);
+    }
+
+    private static SequenceLengths unpadded(NDArray q, NDArray k) {
+        Shape sq = q.getShape();
+        Shape sk = k.getShape();
+        boolean lengthsKnown = sq.dimension() == 4 && sk.dimension() == 4 && sq.get(2) <= sk.get(2);
+        if (!lengthsKnown || sq.size() == 0) {
+            throw new IllegalArgumentException(
+                    "expected q (batch, numQHeads, seqlenQ, headDim) and k (batch, numKvHeads,"
+                            + " seqlenK, headDim), not empty, with seqlenQ <= seqlenK; found q "
+                            + sq
+                            + ", k "
+                            + sk);
+        }
+        return SequenceLengths.uniform(
+                Math.toIntExact(sq.get(0)), Math.toIntExact(sq.get(2)), Math.toIntExact(sk.get(2)));
+    }
+
+    private static void requireSame(String name, TorchType expected, TorchType found) {
+        if (found != expected) {
+            throw new IllegalArgumentException(
+                    name + ": expected type " + expected + " as in q, found " + found);
+        }
+    }
+}

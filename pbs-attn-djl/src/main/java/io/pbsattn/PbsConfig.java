@@ -1,0 +1,236 @@
+package io.pbsattn;
+
+/**
+ * The settings of Permuted Block-Sparse Attention; immutable.
+ *
+ * <p>The defaults are the paper's: blocks of 128 tokens, segments of 256, threshold 0.9, first
+ * block kept.
+ */
+public final class PbsConfig {
+
+    /** The paper's settings. */
+    public static final PbsConfig DEFAULT = builder().build();
+
+    /** The paper's settings, but with every block kept: exact causal attention. */
+    public static final PbsConfig DENSE = builder().optThreshold(1).build();
+
+    private final int blockSize;
+    private final int segmentSize;
+    private final double threshold;
+    private final boolean forceFirstBlock;
+    private final double softmaxScale;
+    private final KeyOrder keyOrder;
+
+    private PbsConfig(Builder builder) {
+        blockSize = builder.blockSize;
+        segmentSize = builder.segmentSize;
+        threshold = builder.threshold;
+        forceFirstBlock = builder.forceFirstBlock;
+        softmaxScale = builder.softmaxScale;
+        keyOrder = builder.keyOrder;
+    }
+
+    /**
+     * Returns a builder that holds the paper's settings.
+     *
+     * @return a new builder
+     */
+    public static Builder builder() {
+        return new Builder();
+    }
+
+    /**
+     * Returns the number of tokens in a block, the unit that is kept or skipped.
+     *
+     * @return the block size in tokens
+     */
+    public int blockSize() {
+        return blockSize;
+    }
+
+    /**
+     * Returns the number of tokens in a segment, inside which keys are reordered.
+     *
+     * @return the segment size in tokens, a multiple of the block size
+     */
+    public int segmentSize() {
+        return segmentSize;
+    }
+
+    /**
+     * Returns the share of the block scores' mass that the kept blocks of a row reach.
+     *
+     * @return the threshold, 0 to 1
+     */
+    public double threshold() {
+        return threshold;
+    }
+
+    /**
+     * Tells whether no block is skipped, so that the result is exact causal attention.
+     *
+     * @return true if the threshold is 1
+     */
+    public boolean keepsEveryBlock() {
+        return threshold == 1;
+    }
+
+    /**
+     * Tells whether every row keeps the block that holds token 0.
+     *
+     * @return true if it does
+     */
+    public boolean forceFirstBlock() {
+        return forceFirstBlock;
+    }
+
+    /**
+     * Returns the factor on the query-key products.
+     *
+     * @param headDim the width of a head
+     * @return the scale that was set, else {@code 1 / sqrt(headDim)}
+     */
+    public double softmaxScale(int headDim) {
+        return softmaxScale > 0 ? softmaxScale : 1 / Math.sqrt(headDim);
+    }
+
+    /**
+     * Returns which query heads share an order of the keys.
+     *
+     * @return the key order
+     */
+    public KeyOrder keyOrder() {
+        return keyOrder;
+    }
+
+    /** Builds a {@link PbsConfig}. */
+    public static final class Builder {
+
+        private int blockSize = 128;
+        private int segmentSize = 256;
+        private double threshold = 0.9;
+        private boolean forceFirstBlock = true;
+        private double softmaxScale;
+        private KeyOrder keyOrder = KeyOrder.PER_QUERY_HEAD;
+
+        private Builder() {}
+
+        /**
+         * Sets the block size.
+         *
+         * @param blockSize tokens in a block, at least 1
+         * @return this builder
+         */
+        public Builder optBlockSize(int blockSize) {
+            this.blockSize = blockSize;
+            return this;
+        }
+
+        /**
+         * Sets the segment size.
+         *
+         * @param segmentSize tokens in a segment, a multiple of the block size
+         * @return this builder
+         */
+        public Builder optSegmentSize(int segmentSize) {
+            this.segmentSize = segmentSize;
+            return this;
+        }
+
+        /**
+         * Sets the share of the block scores' mass to keep.
+         *
+         * @param threshold 0 (forced blocks only) to 1 (every block)
+         * @return this builder
+         */
+        public Builder optThreshold(double threshold) {
+            this.threshold = threshold;
+            return this;
+        }
+
+        /**
+         * Sets the share of the block scores' mass to keep, from text.
+         *
+         * @param threshold a number from 0 to 1, or {@code all}
+         * @return this builder
+         * @throws IllegalArgumentException if the text is neither
+         */
+        public Builder optThreshold(String threshold) {
+            if ("all".equals(threshold)) {
+                return optThreshold(1);
+            }
+            try {
+                return optThreshold(Double.parseDouble(threshold));
+            } catch (NumberFormatException e) {
+                throw new IllegalArgumentException(
+                        "threshold: expected a number from 0 to 1 or 'all', found '"
+                                + threshold
+                                + "'",
+                        e);
+            }
+        }
+
+        /**
+         * Sets whether every row keeps the block that holds token 0, which most rows attend to.
+         *
+         * @param forceFirstBlock true to keep it
+         * @return this builder
+         */
+        public Builder optForceFirstBlock(boolean forceFirstBlock) {
+            this.forceFirstBlock = forceFirstBlock;
+            return this;
+        }
+
+        /**
+         * Sets the factor on the query-key products.
+         *
+         * @param softmaxScale the scale, above 0
+         * @return this builder
+         */
+        public Builder optSoftmaxScale(double softmaxScale) {
+            require(
+                    softmaxScale > 0 && Double.isFinite(softmaxScale),
+                    "softmaxScale: expected a positive number, found " + softmaxScale);
+            this.softmaxScale = softmaxScale;
+            return this;
+        }
+
+        /**
+         * Sets which query heads share an order of the keys.
+         *
+         * @param keyOrder the key order
+         * @return this builder
+         */
+        public Builder optKeyOrder(KeyOrder keyOrder) {
+            this.keyOrder = keyOrder;
+            return this;
+        }
+
+        /**
+         * Builds the configuration.
+         *
+         * @return the configuration
+         * @throws IllegalArgumentException if a value is out of its range
+         */
+        public PbsConfig build() {
+            require(blockSize >= 1, "blockSize: expected at least 1, found " + blockSize);
+            require(
+                    segmentSize >= blockSize && segmentSize % blockSize == 0,
+                    "segmentSize: expected a multiple of blockSize "
+                            + blockSize
+                            + ", found "
+                            + segmentSize);
+            require(
+                    threshold >= 0 && threshold <= 1,
+                    "threshold: expected a number from 0 to 1, found " + threshold);
+            require(keyOrder != null, "keyOrder: expected a value, found null");
+            return new PbsConfig(this);
+        }
+
+        private static void require(boolean holds, String message) {
+            if (!holds) {
+                throw new IllegalArgumentException(message);
+            }
+        }
+    }
+}

@@ -1,0 +1,170 @@
+package io.pbsattn.backend;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.types.Shape;
+import io.pbsattn.AttentionTrace;
+import io.pbsattn.BlockGrid;
+import io.pbsattn.PbsConfig;
+import io.pbsattn.SequenceLengths;
+import io.pbsattn.torch.TorchType;
+
+/**
+ * One validated attention call, as a backend receives it.
+ *
+ * @param q queries (batch, numQHeads, seqlenQ, headDim); may be a strided view
+ * @param k keys (batch, numKvHeads, seqlenK, headDim); may be a strided view
+ * @param v values, shaped as the keys
+ * @param type element type of q, k and v
+ * @param lengths the valid rows of each sequence
+ * @param config the settings
+ * @param trace where to record the intermediates, or null
+ */
+public record AttentionRequest(
+        NDArray q,
+        NDArray k,
+        NDArray v,
+        TorchType type,
+        SequenceLengths lengths,
+        PbsConfig config,
+        AttentionTrace trace) {
+
+    /**
+     * Checks that the arrays fit together.
+     *
+     * @throws IllegalArgumentException naming the array and what was expected
+     */
+    public AttentionRequest {
+        Shape sq = rank4("q", q);
+        Shape sk = rank4("k", k);
+        Shape sv = rank4("v", v);
+        expect(sv.equals(sk), "v: expected the shape of k " + sk + ", found " + sv);
+        expect(
+                sk.get(0) == sq.get(0),
+                "k: expected batch " + sq.get(0) + " as in q, found " + sk.get(0));
+        expect(
+                sk.get(3) == sq.get(3),
+                "k: expected headDim " + sq.get(3) + " as in q, found " + sk.get(3));
+        expect(
+                sq.get(1) % sk.get(1) == 0,
+                "q: expected numQHeads to be a multiple of numKvHeads "
+                        + sk.get(1)
+                        + ", found "
+                        + sq.get(1));
+        expect(
+                sq.get(2) <= sk.get(2),
+                "q: expected at most seqlenK " + sk.get(2) + " rows, found " + sq.get(2));
+        expect(
+                sk.get(2) <= Integer.MAX_VALUE - config.segmentSize(),
+                "k: too many rows: " + sk.get(2));
+        expect(
+                lengths.batch() == sq.get(0),
+                "lengths: expected one for each of "
+                        + sq.get(0)
+                        + " sequences, found "
+                        + lengths.batch());
+        for (int b = 0; b < lengths.batch(); ++b) {
+            expect(
+                    lengths.q(b) <= sq.get(2) && lengths.k(b) <= sk.get(2),
+                    "lengths of sequence "
+                            + b
+                            + ": expected at most "
+                            + sq.get(2)
+                            + " queries and "
+                            + sk.get(2)
+                            + " keys, found "
+                            + lengths.q(b)
+                            + " and "
+                            + lengths.k(b));
+        }
+    }
+
+    /**
+     * Returns the number of sequences.
+     *
+     * @return the batch size
+     */
+    public int batch() {
+        return (int) q.getShape().get(0);
+    }
+
+    /**
+     * Returns the number of query heads.
+     *
+     * @return a multiple of the KV heads
+     */
+    public int numQHeads() {
+        return (int) q.getShape().get(1);
+    }
+
+    /**
+     * Returns the number of key and value heads.
+     *
+     * @return the KV heads
+     */
+    public int numKvHeads() {
+        return (int) k.getShape().get(1);
+    }
+
+    /**
+     * Returns the query rows, padding included.
+     *
+     * @return rows of q
+     */
+    public int seqlenQ() {
+        return (int) q.getShape().get(2);
+    }
+
+    /**
+     * Returns the key rows, padding included.
+     *
+     * @return rows of k and v
+     */
+    public int seqlenK() {
+        return (int) k.getShape().get(2);
+    }
+
+    /**
+     * Returns the width of a head.
+     *
+     * @return the head dimension
+     */
+    public int headDim() {
+        return (int) q.getShape().get(3);
+    }
+
+    /**
+     * Returns the factor on the query-key products.
+     *
+     * @return the softmax scale
+     */
+    public double softmaxScale() {
+        return config.softmaxScale(headDim());
+    }
+
+    /**
+     * Returns the block grid of a sequence.
+     *
+     * @param queries its number of queries
+     * @param keys its number of keys
+     * @return the grid
+     */
+    public BlockGrid grid(int queries, int keys) {
+        return new BlockGrid(queries, keys, config.blockSize(), config.segmentSize());
+    }
+
+    private static Shape rank4(String name, NDArray array) {
+        Shape shape = array.getShape();
+        expect(
+                shape.dimension() == 4 && shape.size() > 0,
+                name
+                        + ": expected a non-empty array (batch, heads, rows, headDim), found "
+                        + shape);
+        return shape;
+    }
+
+    private static void expect(boolean holds, String message) {
+        if (!holds) {
+            throw new IllegalArgumentException(message);
+        }
+    }
+}

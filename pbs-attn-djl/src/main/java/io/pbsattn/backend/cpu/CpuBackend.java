@@ -1,0 +1,181 @@
+package io.pbsattn.backend.cpu;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.DataType;
+import ai.djl.ndarray.types.Shape;
+import com.sun.jna.Memory;
+import com.sun.jna.Native;
+import com.sun.jna.Pointer;
+import io.pbsattn.AttentionOutput;
+import io.pbsattn.KeyOrder;
+import io.pbsattn.PrefillReport;
+import io.pbsattn.SequenceLengths;
+import io.pbsattn.backend.AttentionBackend;
+import io.pbsattn.backend.AttentionRequest;
+import io.pbsattn.torch.LibTorch;
+import io.pbsattn.torch.TorchType;
+import java.util.Optional;
+
+/** Hands calls to the C++ kernels: addresses and strides of the arrays, nothing is copied. */
+final class CpuBackend implements AttentionBackend {
+
+    static final String NAME = "cpu";
+
+    private static final int MAX_HEAD_DIM = 256;
+    private static final int MESSAGE_SIZE = 512;
+    private static final int STATUS_INVALID_ARGUMENT = 1;
+    private static final int STATUS_NOT_FINITE = 2;
+
+    private final NativeKernels kernels;
+    private final String isa;
+
+    CpuBackend(NativeKernels kernels, String isa) {
+        this.kernels = kernels;
+        this.isa = isa;
+    }
+
+    /** {@inheritDoc} */
+    @Override
+    public String name() {
+        return NAME;
+    }
+
+    /** {@inheritDoc} */
+    @Override
+    public String isa() {
+        return isa;
+    }
+
+    /** {@inheritDoc} */
+    @Override
+    public Optional<String> refusal(AttentionRequest request) {
+        if (dtypeCode(request.type()) < 0) {
+            return Optional.of("expected float32, bfloat16 or float16, found " + request.type());
+        }
+        if (request.headDim() > MAX_HEAD_DIM) {
+            return Optional.of(
+                    "expected headDim of at most " + MAX_HEAD_DIM + ", found " + request.headDim());
+        }
+        if (request.q().getDevice().isGpu()) {
+            return Optional.of(
+                    "expected arrays on the CPU, found them on " + request.q().getDevice());
+        }
+        return Optional.empty();
+    }
+
+    /** {@inheritDoc} */
+    @Override
+    public AttentionOutput forward(AttentionRequest request) {
+        long start = System.nanoTime();
+        NDManager manager = request.q().getManager();
+        Shape shape = request.q().getShape();
+        NDArray o = LibTorch.get().empty(manager, shape, request.type());
+        NDArray lse = manager.create(shape.slice(0, 3), DataType.FLOAT32);
+        try (NDManager scope = manager.newSubManager();
+                TraceMemory trace = TraceMemory.of(request)) {
+            NativeCall call = describe(request);
+            // The arrays must stay reachable until the kernel has read them.
+            NDArray q = rowContiguous(scope, request.q());
+            NDArray k = rowContiguous(scope, request.k());
+            NDArray v = rowContiguous(scope, request.v());
+            call.q = tensor(q);
+            call.k = tensor(k);
+            call.v = tensor(v);
+            call.o = tensor(o);
+            call.lse = new Pointer(LibTorch.get().dataPointer(lse));
+            try (Memory seqlensQ = lengths(request.lengths(), true);
+                    Memory seqlensK = lengths(request.lengths(), false)) {
+                call.seqlensQ = seqlensQ;
+                call.seqlensK = seqlensK;
+                trace.pointInto(call.trace);
+                run(call);
+            }
+            trace.copyTo(request.trace());
+            double seconds = (System.nanoTime() - start) / 1e9;
+            return new AttentionOutput(o, lse, report(call, seconds));
+        } catch (RuntimeException | Error e) {
+            o.close();
+            lse.close();
+            throw e;
+        }
+    }
+
+    private void run(NativeCall call) {
+        byte[] message = new byte[MESSAGE_SIZE];
+        int status = kernels.pbs_attn_prefill(call, message, message.length);
+        if (status == STATUS_INVALID_ARGUMENT || status == STATUS_NOT_FINITE) {
+            throw new IllegalArgumentException(Native.toString(message));
+        }
+        if (status != 0) {
+            throw new IllegalStateException(
+                    "cpu attention kernel, status " + status + ": " + Native.toString(message));
+        }
+    }
+
+    private static NativeCall describe(AttentionRequest request) {
+        NativeCall call = new NativeCall();
+        call.structSize = call.size();
+        call.dtype = dtypeCode(request.type());
+        call.batch = request.batch();
+        call.numQHeads = request.numQHeads();
+        call.numKvHeads = request.numKvHeads();
+        call.headDim = request.headDim();
+        call.maxSeqlenQ = request.seqlenQ();
+        call.maxSeqlenK = request.seqlenK();
+        call.blockSize = request.config().blockSize();
+        call.segmentSize = request.config().segmentSize();
+        call.threshold = request.config().threshold();
+        call.softmaxScale = request.softmaxScale();
+        call.forceFirstBlock = request.config().forceFirstBlock() ? 1 : 0;
+        call.keyOrder = request.config().keyOrder() == KeyOrder.PER_KV_HEAD ? 1 : 0;
+        return call;
+    }
+
+    private static int dtypeCode(TorchType type) {
+        return switch (type) {
+            case FLOAT32 -> 0;
+            case BFLOAT16 -> 1;
+            case FLOAT16 -> 2;
+            default -> -1;
+        };
+    }
+
+    /** The kernels take any strides, but the elements of a row must lie side by side. */
+    private static NDArray rowContiguous(NDManager scope, NDArray array) {
+        if (LibTorch.get().strides(array)[3] == 1 || array.getShape().get(3) == 1) {
+            return array;
+        }
+        return LibTorch.get().toType(scope, array, TorchType.of(array));
+    }
+
+    private static NativeCall.NativeTensor tensor(NDArray array) {
+        long[] strides = LibTorch.get().strides(array);
+        NativeCall.NativeTensor tensor = new NativeCall.NativeTensor();
+        tensor.data = new Pointer(LibTorch.get().dataPointer(array));
+        tensor.batchStride = strides[0];
+        tensor.headStride = strides[1];
+        tensor.rowStride = strides[2];
+        return tensor;
+    }
+
+    private static Memory lengths(SequenceLengths lengths, boolean queries) {
+        Memory memory = new Memory(4L * lengths.batch());
+        for (int b = 0; b < lengths.batch(); ++b) {
+            memory.setInt(4L * b, queries ? lengths.q(b) : lengths.k(b));
+        }
+        return memory;
+    }
+
+    private PrefillReport report(NativeCall call, double seconds) {
+        return new PrefillReport(
+                NAME,
+                isa,
+                call.keptBlocks,
+                call.causalBlocks,
+                call.permuteSeconds,
+                call.selectSeconds,
+                call.attendSeconds,
+                seconds);
+    }
+}

@@ -1,0 +1,26 @@
+package io.pbsattn.backend.reference;
+
+import io.pbsattn.backend.AttentionBackend;
+import io.pbsattn.backend.AttentionBackendProvider;
+
+/** Provides the reference backend, which runs everywhere. */
+public final class ReferenceBackendProvider implements AttentionBackendProvider {
+
+    /** {@inheritDoc} */
+    @Override
+    public String name() {
+        return ReferenceBackend.NAME;
+    }
+
+    /** {@inheritDoc} */
+    @Override
+    public int rank() {
+        return 0;
+    }
+
+    /** {@inheritDoc} */
+    @Override
+    public AttentionBackend create() {
+        return new ReferenceBackend();
+    }
+}

@@ -1,0 +1,203 @@
+package io.pbsattn.backend.reference;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDArrays;
+import ai.djl.ndarray.NDList;
+import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.index.NDIndex;
+import ai.djl.ndarray.types.DataType;
+import ai.djl.ndarray.types.Shape;
+import io.pbsattn.BlockGrid;
+import io.pbsattn.PbsConfig;
+import java.util.Arrays;
+import java.util.Comparator;
+import java.util.stream.IntStream;
+
+/**
+ * Permuted Block-Sparse Attention of one query head of one sequence: {@link #keyScores} and {@link
+ * #permute}, {@link #select}, {@link #attend}. q is (seqlenQ, headDim), k and v are (seqlenK,
+ * headDim).
+ *
+ * @param grid the sequence's blocks
+ * @param config the settings
+ * @param scale factor on the query-key products
+ */
+record ReferenceHead(BlockGrid grid, PbsConfig config, double scale) {
+
+    /** What {@link #select} found: score and fate of each block, (qBlocks, kBlocks). */
+    static final class Selection {
+        final double[][] scores;
+        final boolean[][] kept;
+
+        Selection(BlockGrid grid) {
+            scores = new double[grid.qBlocks()][grid.kBlocks()];
+            kept = new boolean[grid.qBlocks()][grid.kBlocks()];
+        }
+    }
+
+    /**
+     * Scores the keys of the complete segments: the mean attention that the last block of queries
+     * gives each of them, without causal mask.
+     */
+    double[] keyScores(NDArray q, NDArray k) {
+        if (grid.isSingleSegment()) {
+            return new double[0];
+        }
+        NDArray last = q.get(new NDIndex("{}:", Math.max(0, grid.seqlenQ() - config.blockSize())));
+        NDArray complete = k.get(new NDIndex(":{}", grid.completeKeys()));
+        NDArray probabilities = last.matMul(complete.transpose()).mul(scale).softmax(-1);
+        return doubles(probabilities.mean(new int[] {0}));
+    }
+
+    /** Orders the keys: by falling score inside each complete segment, the remainder in place. */
+    int[] permute(double[] scores) {
+        int[] order = IntStream.range(0, grid.seqlenK()).toArray();
+        for (int s = 0; s < scores.length; s += config.segmentSize()) {
+            int[] segment =
+                    Arrays.stream(order, s, s + config.segmentSize())
+                            .boxed()
+                            .sorted(Comparator.comparingDouble(key -> -scores[key]))
+                            .mapToInt(Integer::intValue)
+                            .toArray();
+            System.arraycopy(segment, 0, order, s, segment.length);
+        }
+        return order;
+    }
+
+    /**
+     * Chooses the blocks to compute, from the means of the query blocks and of the permuted key
+     * blocks.
+     */
+    Selection select(NDArray q, NDArray permutedK, int[] order) {
+        Selection selection = new Selection(grid);
+        double[] logits =
+                doubles(blockMeans(q).matMul(blockMeans(permutedK).transpose()).mul(scale));
+        int firstBlock =
+                IntStream.range(0, order.length)
+                                .filter(p -> order[p] == 0)
+                                .findFirst()
+                                .orElseThrow()
+                        / config.blockSize();
+        for (int i = 0; i < grid.qBlocks(); ++i) {
+            int row = i;
+            double[] scores = selection.scores[i];
+            boolean[] kept = selection.kept[i];
+            int[] candidates =
+                    IntStream.range(0, grid.kBlocks())
+                            .filter(j -> grid.isCandidate(row, j))
+                            .toArray();
+            softmax(logits, i * grid.kBlocks(), candidates, scores);
+            keepByScore(candidates, scores, kept);
+            for (int j = 0; j < grid.kBlocks(); ++j) {
+                boolean isFirst = j == firstBlock && grid.isCandidate(i, j);
+                kept[j] |= (config.forceFirstBlock() && isFirst) || grid.isOwnSegment(i, j);
+            }
+        }
+        return selection;
+    }
+
+    /**
+     * Computes attention over the kept blocks; adds (rows, headDim) to o and (rows) to lse for each
+     * query block.
+     */
+    void attend(
+            NDArray q,
+            NDArray permutedK,
+            NDArray permutedV,
+            int[] order,
+            boolean[][] kept,
+            NDList o,
+            NDList lse) {
+        NDManager manager = q.getManager();
+        for (int i = 0; i < grid.qBlocks(); ++i) {
+            int begin = i * config.blockSize();
+            int end = Math.min(begin + config.blockSize(), grid.seqlenQ());
+            int first = grid.seqlenK() - grid.seqlenQ() + begin;
+            long[] places = placesOf(kept[i]);
+            long[] origins = Arrays.stream(places).map(p -> order[(int) p]).toArray();
+            try (NDManager scope = manager.newSubManager()) {
+                NDArray qi = q.get(new NDIndex("{}:{}", begin, end));
+                qi.attach(scope);
+                NDIndex keptKeys = new NDIndex("{}", scope.create(places));
+                NDArray positions = scope.arange(first, first + end - begin, 1, DataType.INT64);
+                NDArray visible = positions.expandDims(1).gte(scope.create(origins).expandDims(0));
+                NDArray logits = qi.matMul(permutedK.get(scope, keptKeys).transpose()).mul(scale);
+                logits =
+                        NDArrays.where(
+                                visible, logits, logits.zerosLike().add(Float.NEGATIVE_INFINITY));
+                NDArray max = logits.max(new int[] {1}, true);
+                NDArray weights = logits.sub(max).exp();
+                NDArray sum = weights.sum(new int[] {1}, true);
+                o.add(leave(manager, weights.div(sum).matMul(permutedV.get(scope, keptKeys))));
+                lse.add(leave(manager, max.add(sum.log()).squeeze(1)));
+            }
+        }
+    }
+
+    /**
+     * The shortest prefix of the falling scores whose sum reaches the threshold; nothing if none
+     * does.
+     */
+    private void keepByScore(int[] candidates, double[] scores, boolean[] kept) {
+        if (config.keepsEveryBlock()) {
+            Arrays.stream(candidates).forEach(j -> kept[j] = true);
+            return;
+        }
+        int[] falling =
+                Arrays.stream(candidates)
+                        .boxed()
+                        .sorted(Comparator.comparingDouble(j -> -scores[j]))
+                        .mapToInt(Integer::intValue)
+                        .toArray();
+        double sum = 0;
+        for (int n = 0; n < falling.length; ++n) {
+            sum += scores[falling[n]];
+            if (sum >= config.threshold()) {
+                Arrays.stream(falling, 0, n + 1).forEach(j -> kept[j] = true);
+                return;
+            }
+        }
+    }
+
+    private static void softmax(double[] logits, int offset, int[] candidates, double[] result) {
+        double max = Arrays.stream(candidates).mapToDouble(j -> logits[offset + j]).max().orElse(0);
+        double sum = 0;
+        for (int j : candidates) {
+            result[j] = Math.exp(logits[offset + j] - max);
+            sum += result[j];
+        }
+        for (int j : candidates) {
+            result[j] /= sum;
+        }
+    }
+
+    /**
+     * Means over blocks of rows (blocks, headDim); a last partial block counts as padded with
+     * zeros.
+     */
+    private NDArray blockMeans(NDArray rows) {
+        long n = rows.getShape().get(0);
+        long d = rows.getShape().get(1);
+        long block = config.blockSize();
+        long blocks = (n + block - 1) / block;
+        NDArray padding =
+                rows.getManager().zeros(new Shape(blocks * block - n, d), rows.getDataType());
+        return rows.concat(padding, 0).reshape(blocks, block, d).sum(new int[] {1}).div(block);
+    }
+
+    private long[] placesOf(boolean[] kept) {
+        return IntStream.range(0, grid.seqlenK())
+                .filter(place -> kept[place / config.blockSize()])
+                .asLongStream()
+                .toArray();
+    }
+
+    private static NDArray leave(NDManager manager, NDArray array) {
+        array.attach(manager);
+        return array;
+    }
+
+    private static double[] doubles(NDArray array) {
+        return array.toType(DataType.FLOAT64, false).toDoubleArray();
+    }
+}

@@ -1,0 +1,65 @@
+package io.pbsattn.block;
+
+import ai.djl.ndarray.NDList;
+import ai.djl.ndarray.types.Shape;
+import ai.djl.nn.AbstractBlock;
+import ai.djl.training.ParameterStore;
+import ai.djl.util.PairList;
+import io.pbsattn.AttentionOutput;
+import io.pbsattn.PbsAttention;
+
+/**
+ * Permuted Block-Sparse Attention as a DJL block without parameters: it takes the place of standard
+ * causal attention in a model.
+ *
+ * <p>Input: an NDList of q (batch, numQHeads, seqlenQ, headDim), k and v (batch, numKvHeads,
+ * seqlenK, headDim). Output: an NDList of o (batch, numQHeads, seqlenQ, headDim). It is for
+ * inference: no gradients flow through it.
+ */
+public final class PbsAttentionBlock extends AbstractBlock {
+
+    private static final byte VERSION = 1;
+
+    private final PbsAttention attention;
+
+    /**
+     * Constructs the block.
+     *
+     * @param attention the operator to run
+     */
+    public PbsAttentionBlock(PbsAttention attention) {
+        super(VERSION);
+        this.attention = attention;
+    }
+
+    /**
+     * {@inheritDoc}
+     *
+     * @throws UnsupportedOperationException if called for training
+     * @throws IllegalArgumentException if the inputs are not q, k and v as described
+     */
+    @Override
+    protected NDList forwardInternal(
+            ParameterStore parameterStore,
+            NDList inputs,
+            boolean training,
+            PairList<String, Object> params) {
+        if (training) {
+            throw new UnsupportedOperationException(
+                    "PbsAttentionBlock has no gradients: inference only");
+        }
+        if (inputs.size() != 3) {
+            throw new IllegalArgumentException(
+                    "expected q, k and v, found " + inputs.size() + " arrays");
+        }
+        AttentionOutput output = attention.forward(inputs.get(0), inputs.get(1), inputs.get(2));
+        output.lse().close();
+        return new NDList(output.o());
+    }
+
+    /** {@inheritDoc} */
+    @Override
+    public Shape[] getOutputShapes(Shape[] inputShapes) {
+        return new Shape[] {inputShapes[0]};
+    }
+}

@@ -1,0 +1,288 @@
+package io.pbsattn.torch;
+
+import ai.djl.Device;
+import ai.djl.engine.Engine;
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.Shape;
+import ai.djl.pytorch.engine.PtNDArray;
+import ai.djl.pytorch.engine.PtNDManager;
+import ai.djl.pytorch.jni.LibUtils;
+import com.sun.jna.Native;
+import com.sun.jna.Pointer;
+import com.sun.jna.ptr.IntByReference;
+import com.sun.jna.ptr.LongByReference;
+import com.sun.jna.ptr.PointerByReference;
+import java.nio.ByteBuffer;
+import java.nio.file.Path;
+
+/**
+ * libtorch by its C ABI: what DJL's PyTorch engine has inside and does not show. Addresses of
+ * arrays, bfloat16, arrays on foreign memory, and any operator.
+ *
+ * <p>It works on the library that DJL has loaded, so arrays of both sides are the same.
+ */
+public final class LibTorch {
+
+    private static final int CPU = 0;
+    private static final int CUDA = 1;
+
+    private final LibTorchApi api;
+
+    private LibTorch(LibTorchApi api) {
+        this.api = api;
+    }
+
+    /**
+     * Returns the library that DJL's PyTorch engine runs on, starting the engine if it is not yet
+     * running.
+     *
+     * @return the only instance
+     * @throws IllegalStateException if the engine or its library is not to be had
+     */
+    public static LibTorch get() {
+        return Holder.INSTANCE;
+    }
+
+    /**
+     * Returns libtorch's version.
+     *
+     * @return such as 2.7.1
+     */
+    public String version() {
+        return Engine.getEngine("PyTorch").getVersion();
+    }
+
+    /**
+     * Returns the address of an array's first element.
+     *
+     * @param array an open array of the PyTorch engine
+     * @return the address on the array's device; valid while the array, or a view of it, is open
+     */
+    public long dataPointer(NDArray array) {
+        PointerByReference pointer = new PointerByReference();
+        check("aoti_torch_get_data_ptr", api.aoti_torch_get_data_ptr(handle(array), pointer));
+        return Pointer.nativeValue(pointer.getValue());
+    }
+
+    /**
+     * Returns an array's strides.
+     *
+     * @param array an open array of the PyTorch engine
+     * @return elements from one index to the next, for each dimension
+     */
+    public long[] strides(NDArray array) {
+        LongByReference dim = new LongByReference();
+        check("aoti_torch_get_dim", api.aoti_torch_get_dim(handle(array), dim));
+        PointerByReference strides = new PointerByReference();
+        check("aoti_torch_get_strides", api.aoti_torch_get_strides(handle(array), strides));
+        int n = Math.toIntExact(dim.getValue());
+        return n == 0 ? new long[0] : strides.getValue().getLongArray(0, n);
+    }
+
+    /**
+     * Returns an array's element type, bfloat16 included.
+     *
+     * @param array an open array of the PyTorch engine
+     * @return its type
+     */
+    public TorchType type(NDArray array) {
+        IntByReference code = new IntByReference();
+        check("aoti_torch_get_dtype", api.aoti_torch_get_dtype(handle(array), code));
+        return TorchType.ofCode(code.getValue());
+    }
+
+    /**
+     * Makes a contiguous array whose elements are not set.
+     *
+     * @param manager a manager of the PyTorch engine, which will own the array
+     * @param shape its shape
+     * @param type its element type
+     * @return the array, on the manager's device
+     */
+    public NDArray empty(NDManager manager, Shape shape, TorchType type) {
+        LongByReference tensor = new LongByReference();
+        Device device = manager.getDevice();
+        check(
+                "aoti_torch_empty_strided",
+                api.aoti_torch_empty_strided(
+                        shape.dimension(),
+                        shape.getShape(),
+                        contiguousStrides(shape),
+                        type.code(),
+                        deviceType(device),
+                        Math.max(0, device.getDeviceId()),
+                        tensor));
+        return new PtNDArray((PtNDManager) manager, tensor.getValue());
+    }
+
+    /**
+     * Makes an array on memory that belongs to somebody else, without a copy.
+     *
+     * <p>The array holds on to the buffer, but views of the array do not: keep the array or the
+     * buffer reachable while a view is in use.
+     *
+     * @param manager a manager of the PyTorch engine on the CPU, which will own the array
+     * @param memory a direct or mapped buffer; its bytes from position to limit are the elements,
+     *     in native byte order
+     * @param shape the array's shape
+     * @param type the element type
+     * @return the array
+     * @throws IllegalArgumentException if the buffer is not direct or its size does not fit
+     */
+    public NDArray wrap(NDManager manager, ByteBuffer memory, Shape shape, TorchType type) {
+        long bytes = Math.multiplyExact(shape.size(), type.bytes());
+        if (!memory.isDirect() || memory.remaining() != bytes) {
+            throw new IllegalArgumentException(
+                    "memory: expected a direct buffer of "
+                            + bytes
+                            + " bytes for "
+                            + type
+                            + " "
+                            + shape
+                            + ", found "
+                            + (memory.isDirect() ? "" : "a heap buffer of ")
+                            + memory.remaining());
+        }
+        LongByReference tensor = new LongByReference();
+        check(
+                "aoti_torch_create_tensor_from_blob",
+                api.aoti_torch_create_tensor_from_blob(
+                        Native.getDirectBufferPointer(memory.slice()),
+                        shape.dimension(),
+                        shape.getShape(),
+                        contiguousStrides(shape),
+                        0,
+                        type.code(),
+                        CPU,
+                        0,
+                        tensor));
+        return new PtNDArray((PtNDManager) manager, tensor.getValue(), memory);
+    }
+
+    /**
+     * Converts an array to another element type; the safe way to and from bfloat16. Rounds to
+     * nearest, ties to even.
+     *
+     * @param manager a manager of the PyTorch engine, which will own the result
+     * @param array the array
+     * @param type the type to convert to
+     * @return a new contiguous array
+     */
+    public NDArray toType(NDManager manager, NDArray array, TorchType type) {
+        NDArray result = empty(manager, array.getShape(), type);
+        check("aoti_torch_copy_", api.aoti_torch_copy_(handle(result), handle(array), 0));
+        return result;
+    }
+
+    /**
+     * Calls an operator of PyTorch by its name.
+     *
+     * @param manager a manager of the PyTorch engine, which will own the results
+     * @param operator such as {@code aten::linear}
+     * @param overload such as {@code dtype}, "" for the one without a name
+     * @param numOutputs the number of tensors that it returns
+     * @param args all arguments in the operator's order, defaults included: {@link NDArray}, {@link
+     *     TorchType}, {@link Long}, {@link Double}, {@link Boolean}, or null for an optional
+     *     argument that is left out
+     * @return the results
+     * @throws IllegalArgumentException if an argument is of another kind
+     * @throws IllegalStateException if the operator fails; PyTorch prints why to standard error
+     */
+    public NDArray[] call(
+            NDManager manager, String operator, String overload, int numOutputs, Object... args) {
+        for (Object arg : args) {
+            requireKnown(operator, arg);
+        }
+        long[] stack = new long[Math.max(args.length, numOutputs)];
+        for (int i = 0; i < args.length; ++i) {
+            stack[i] = toStackValue(args[i]);
+        }
+        check(operator, api.aoti_torch_call_dispatcher(operator, overload, stack));
+        NDArray[] results = new NDArray[numOutputs];
+        for (int i = 0; i < numOutputs; ++i) {
+            results[i] = new PtNDArray((PtNDManager) manager, stack[i]);
+        }
+        return results;
+    }
+
+    private static void requireKnown(String operator, Object arg) {
+        boolean known =
+                arg == null
+                        || arg instanceof NDArray
+                        || arg instanceof TorchType
+                        || arg instanceof Long
+                        || arg instanceof Double
+                        || arg instanceof Boolean;
+        if (!known) {
+            throw new IllegalArgumentException(
+                    operator + ": an argument of " + arg.getClass() + " cannot be passed");
+        }
+    }
+
+    private long toStackValue(Object arg) {
+        if (arg instanceof NDArray array) {
+            // The operator takes over the handle that it is given, so it gets one of its own.
+            LongByReference copy = new LongByReference();
+            check(
+                    "aoti_torch_new_tensor_handle",
+                    api.aoti_torch_new_tensor_handle(handle(array), copy));
+            return copy.getValue();
+        }
+        if (arg instanceof TorchType type) {
+            return type.code();
+        }
+        if (arg instanceof Double number) {
+            return Double.doubleToRawLongBits(number);
+        }
+        if (arg instanceof Boolean flag) {
+            return flag ? 1 : 0;
+        }
+        return arg == null ? 0 : (Long) arg;
+    }
+
+    private static long[] contiguousStrides(Shape shape) {
+        long[] strides = new long[shape.dimension()];
+        long stride = 1;
+        for (int i = strides.length - 1; i >= 0; --i) {
+            strides[i] = stride;
+            stride *= Math.max(1, shape.get(i));
+        }
+        return strides;
+    }
+
+    private static int deviceType(Device device) {
+        return device.isGpu() ? CUDA : CPU;
+    }
+
+    private static long handle(NDArray array) {
+        if (array instanceof PtNDArray tensor) {
+            return tensor.getHandle();
+        }
+        throw new IllegalArgumentException(
+                "expected an array of the PyTorch engine, found " + array.getClass().getName());
+    }
+
+    private static void check(String call, int status) {
+        if (status != 0) {
+            throw new IllegalStateException("libtorch: " + call + " failed with status " + status);
+        }
+    }
+
+    /** Loads the library when it is first asked for. */
+    private static final class Holder {
+
+        static final LibTorch INSTANCE = load();
+
+        private static LibTorch load() {
+            Engine.getEngine("PyTorch");
+            Path library = Path.of(LibUtils.getLibtorchPath(), System.mapLibraryName("torch_cpu"));
+            try {
+                return new LibTorch(Native.load(library.toString(), LibTorchApi.class));
+            } catch (UnsatisfiedLinkError e) {
+                throw new IllegalStateException(
+                        "libtorch's C ABI is not to be had in " + library, e);
+            }
+        }
+    }
+}
