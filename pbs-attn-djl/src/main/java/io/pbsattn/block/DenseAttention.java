@@ -64,7 +64,7 @@ public final class DenseAttention {
     /** PyTorch's operator scales by 1 / sqrt(headDim), so another scale goes into q. */
     private static NDArray fused(NDArray q, NDArray k, NDArray v, double softmaxScale) {
         NDManager manager = q.getManager();
-        double factor = softmaxScale * Math.sqrt(q.getShape().get(3));
+        double factor = softmaxScale * Math.sqrt((double) q.getShape().get(3));
         try (NDManager scope = manager.newSubManager()) {
             NDArray scaled = q;
             if (Math.abs(factor - 1) > 1e-12) {

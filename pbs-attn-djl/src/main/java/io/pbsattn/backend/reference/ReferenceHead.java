@@ -45,8 +45,8 @@ record ReferenceHead(BlockGrid grid, PbsConfig config, double scale) {
         }
         NDArray last = q.get(new NDIndex("{}:", Math.max(0, grid.seqlenQ() - config.blockSize())));
         NDArray complete = k.get(new NDIndex(":{}", grid.completeKeys()));
-        NDArray probabilities = last.matMul(complete.transpose()).mul(scale).softmax(-1);
-        return doubles(probabilities.mean(new int[] {0}));
+        NDArray logits = float64(last).matMul(float64(complete).transpose()).mul(scale);
+        return logits.softmax(-1).mean(new int[] {0}).toDoubleArray();
     }
 
     /** Orders the keys: by falling score inside each complete segment, the remainder in place. */
@@ -70,8 +70,9 @@ record ReferenceHead(BlockGrid grid, PbsConfig config, double scale) {
      */
     Selection select(NDArray q, NDArray permutedK, int[] order) {
         Selection selection = new Selection(grid);
-        double[] logits =
-                doubles(blockMeans(q).matMul(blockMeans(permutedK).transpose()).mul(scale));
+        NDArray qMeans = blockMeans(float64(q));
+        NDArray kMeans = blockMeans(float64(permutedK));
+        double[] logits = qMeans.matMul(kMeans.transpose()).mul(scale).toDoubleArray();
         int firstBlock =
                 IntStream.range(0, order.length)
                                 .filter(p -> order[p] == 0)
@@ -197,7 +198,7 @@ record ReferenceHead(BlockGrid grid, PbsConfig config, double scale) {
         return array;
     }
 
-    private static double[] doubles(NDArray array) {
-        return array.toType(DataType.FLOAT64, false).toDoubleArray();
+    private static NDArray float64(NDArray array) {
+        return array.toType(DataType.FLOAT64, false);
     }
 }

@@ -1,0 +1,41 @@
+package io.pbsattn;
+
+import org.testng.Assert;
+import org.testng.annotations.Test;
+
+public class PbsConfigTest {
+
+    @Test
+    public void defaultsAreThePapers() {
+        Assert.assertEquals(PbsConfig.DEFAULT.blockSize(), 128);
+        Assert.assertEquals(PbsConfig.DEFAULT.segmentSize(), 256);
+        Assert.assertEquals(PbsConfig.DEFAULT.threshold(), 0.9);
+        Assert.assertTrue(PbsConfig.DEFAULT.forceFirstBlock());
+        Assert.assertEquals(PbsConfig.DEFAULT.softmaxScale(64), 0.125);
+        Assert.assertEquals(PbsConfig.DEFAULT.keyOrder(), KeyOrder.PER_QUERY_HEAD);
+    }
+
+    @Test
+    public void thresholdIsANumberOrAll() {
+        Assert.assertTrue(PbsConfig.builder().optThreshold("all").build().keepsEveryBlock());
+        Assert.assertEquals(PbsConfig.builder().optThreshold("0.5").build().threshold(), 0.5);
+        refused("'most'", () -> PbsConfig.builder().optThreshold("most"));
+    }
+
+    @Test
+    public void valuesOutOfRangeAreNamed() {
+        refused("threshold", () -> PbsConfig.builder().optThreshold(1.5).build());
+        refused("threshold", () -> PbsConfig.builder().optThreshold(Double.NaN).build());
+        refused("blockSize", () -> PbsConfig.builder().optBlockSize(0).build());
+        refused("segmentSize", () -> PbsConfig.builder().optSegmentSize(300).build());
+        refused("softmaxScale", () -> PbsConfig.builder().optSoftmaxScale(-1));
+        refused("keyOrder", () -> PbsConfig.builder().optKeyOrder(null).build());
+        refused("sequence 1", () -> new SequenceLengths(new int[] {1, 0}, new int[] {1, 1}));
+        refused("sequence 0", () -> new SequenceLengths(new int[] {5}, new int[] {4}));
+    }
+
+    private static void refused(String word, Assert.ThrowingRunnable code) {
+        IllegalArgumentException e = Assert.expectThrows(IllegalArgumentException.class, code);
+        Assert.assertTrue(e.getMessage().contains(word), e.getMessage());
+    }
+}
