@@ -161,6 +161,16 @@ public final class LibTorch {
     }
 
     /**
+     * Copies an array's elements into another array or view, converting their type.
+     *
+     * @param source the array to read
+     * @param target an array of the same shape, which is overwritten
+     */
+    public void copy(NDArray source, NDArray target) {
+        check("aoti_torch_copy_", api.aoti_torch_copy_(handle(target), handle(source), 0));
+    }
+
+    /**
      * Converts an array to another element type; the safe way to and from bfloat16. Rounds to
      * nearest, ties to even.
      *
@@ -171,7 +181,7 @@ public final class LibTorch {
      */
     public NDArray toType(NDManager manager, NDArray array, TorchType type) {
         NDArray result = empty(manager, array.getShape(), type);
-        check("aoti_torch_copy_", api.aoti_torch_copy_(handle(result), handle(array), 0));
+        copy(array, result);
         return result;
     }
 

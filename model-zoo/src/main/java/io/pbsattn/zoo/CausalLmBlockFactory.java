@@ -1,0 +1,35 @@
+package io.pbsattn.zoo;
+
+import ai.djl.Model;
+import ai.djl.nn.Block;
+import ai.djl.nn.BlockFactory;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.Map;
+
+/**
+ * Makes DJL load a Hugging Face folder: name this class as the argument {@code blockFactory},
+ * beside the option {@code hasParameter=false}, because the block brings its weights. {@link
+ * Decoders#criteria} does so.
+ */
+public final class CausalLmBlockFactory implements BlockFactory {
+
+    private static final long serialVersionUID = 1L;
+
+    /**
+     * {@inheritDoc}
+     *
+     * @param arguments the options of {@link ModelOptions}
+     */
+    @Override
+    public Block newBlock(Model model, Path modelPath, Map<String, ?> arguments)
+            throws IOException {
+        try {
+            return CausalLm.load(modelPath, ModelOptions.of(arguments), model.getNDManager());
+        } catch (CheckpointException e) {
+            // DJL's interface knows no other exception for a folder that does not hold what it
+            // should.
+            throw new IOException(e.getMessage(), e);
+        }
+    }
+}

@@ -1,0 +1,117 @@
+package io.pbsattn.zoo;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.Shape;
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Set;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * The weights of a Llama-like model, each checked against the configuration as it is read.
+ *
+ * @param embedding (vocabSize, hidden)
+ * @param layers the decoder layers
+ * @param norm the norm before the output layer
+ * @param output (hidden to vocabSize)
+ */
+record CausalLmWeights(NDArray embedding, List<DecoderLayer> layers, RmsNorm norm, Linear output) {
+
+    private static final Logger logger = LoggerFactory.getLogger(CausalLmWeights.class);
+
+    static CausalLmWeights read(Checkpoint checkpoint, DecoderConfig config, NDManager manager)
+            throws IOException, CheckpointException {
+        Reader reader = new Reader(checkpoint, config, manager);
+        NDArray embedding =
+                reader.tensor("model.embed_tokens.weight", config.vocabSize(), config.hiddenSize());
+        List<DecoderLayer> layers = new ArrayList<>();
+        for (int l = 0; l < config.numLayers(); ++l) {
+            layers.add(reader.layer("model.layers." + l + "."));
+        }
+        RmsNorm norm = reader.norm("model.norm.weight");
+        Linear output =
+                config.tiedEmbeddings()
+                        ? new Linear(embedding.transpose(), null)
+                        : reader.linear("lm_head", config.hiddenSize(), config.vocabSize(), false);
+        reader.warnOfUnused();
+        return new CausalLmWeights(embedding, List.copyOf(layers), norm, output);
+    }
+
+    /** Reads tensors by name and remembers which it has read. */
+    private static final class Reader {
+
+        private final Checkpoint checkpoint;
+        private final DecoderConfig config;
+        private final NDManager manager;
+        private final Set<String> read = new HashSet<>();
+
+        Reader(Checkpoint checkpoint, DecoderConfig config, NDManager manager) {
+            this.checkpoint = checkpoint;
+            this.config = config;
+            this.manager = manager;
+        }
+
+        DecoderLayer layer(String prefix) throws IOException, CheckpointException {
+            int hidden = config.hiddenSize();
+            int qWidth = config.numQHeads() * config.headDim();
+            int kvWidth = config.numKvHeads() * config.headDim();
+            String attention = prefix + "self_attn.";
+            String mlp = prefix + "mlp.";
+            return new DecoderLayer(
+                    norm(prefix + "input_layernorm.weight"),
+                    new SelfAttention(
+                            linear(attention + "q_proj", hidden, qWidth, config.attentionBias()),
+                            linear(attention + "k_proj", hidden, kvWidth, config.attentionBias()),
+                            linear(attention + "v_proj", hidden, kvWidth, config.attentionBias()),
+                            linear(attention + "o_proj", qWidth, hidden, config.attentionBias()),
+                            config.headDim()),
+                    norm(prefix + "post_attention_layernorm.weight"),
+                    new Mlp(
+                            linear(
+                                    mlp + "gate_proj",
+                                    hidden,
+                                    config.intermediateSize(),
+                                    config.mlpBias()),
+                            linear(
+                                    mlp + "up_proj",
+                                    hidden,
+                                    config.intermediateSize(),
+                                    config.mlpBias()),
+                            linear(
+                                    mlp + "down_proj",
+                                    config.intermediateSize(),
+                                    hidden,
+                                    config.mlpBias())));
+        }
+
+        RmsNorm norm(String name) throws IOException, CheckpointException {
+            return new RmsNorm(tensor(name, config.hiddenSize()), config.rmsNormEps());
+        }
+
+        Linear linear(String name, int in, int out, boolean hasBias)
+                throws IOException, CheckpointException {
+            NDArray weight = tensor(name + ".weight", out, in);
+            return new Linear(weight.transpose(), hasBias ? tensor(name + ".bias", out) : null);
+        }
+
+        NDArray tensor(String name, long... shape) throws IOException, CheckpointException {
+            read.add(name);
+            return checkpoint.read(manager, name, new Shape(shape));
+        }
+
+        void warnOfUnused() {
+            for (String name : checkpoint.names()) {
+                // Tables that old versions of transformers stored, and the copy of tied embeddings.
+                boolean harmless =
+                        name.endsWith("rotary_emb.inv_freq") || "lm_head.weight".equals(name);
+                if (!read.contains(name) && !harmless) {
+                    logger.warn("tensor '{}' of the checkpoint is not used", name);
+                }
+            }
+        }
+    }
+}

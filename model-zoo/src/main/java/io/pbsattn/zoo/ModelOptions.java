@@ -1,0 +1,139 @@
+package io.pbsattn.zoo;
+
+import io.pbsattn.PbsConfig;
+import io.pbsattn.torch.TorchType;
+import java.util.Map;
+
+/**
+ * How a model is to be run. As DJL arguments, or in {@code serving.properties}:
+ *
+ * <ul>
+ *   <li>{@code attention}: {@code pbs} (default) or {@code dense}
+ *   <li>{@code attention.threshold}: 0 to 1 or {@code all}; {@code attention.block_size}, {@code
+ *       attention.segment_size}: tokens
+ *   <li>{@code attention.backend}: {@code cpu} or {@code reference}; default: the best that runs
+ *   <li>{@code dtype}: {@code float32}, in which the model computes
+ * </ul>
+ */
+public final class ModelOptions {
+
+    private static final String PREFIX = "attention";
+
+    private AttentionKind attention = AttentionKind.PBS;
+    private PbsConfig pbsConfig = PbsConfig.DEFAULT;
+    private String backend;
+
+    /** Constructs the default options. */
+    public ModelOptions() {}
+
+    /**
+     * Reads options from DJL's arguments; keys that are not ours are left alone.
+     *
+     * @param arguments names to values
+     * @return the options
+     * @throws IllegalArgumentException naming the key and what was expected
+     */
+    public static ModelOptions of(Map<String, ?> arguments) {
+        ModelOptions options = new ModelOptions();
+        PbsConfig.Builder config = PbsConfig.builder();
+        for (Map.Entry<String, ?> entry : arguments.entrySet()) {
+            String value = String.valueOf(entry.getValue());
+            switch (entry.getKey()) {
+                case "attention" -> options.attention = AttentionKind.parse(value);
+                case "attention.threshold" -> config.optThreshold(value);
+                case "attention.block_size" -> config.optBlockSize(tokens(entry.getKey(), value));
+                case "attention.segment_size" ->
+                        config.optSegmentSize(tokens(entry.getKey(), value));
+                case "attention.backend" -> options.backend = value;
+                case "dtype" -> requireFloat32(value);
+                default -> {
+                    if (entry.getKey().startsWith(PREFIX)) {
+                        throw new IllegalArgumentException(
+                                "unknown option '" + entry.getKey() + "'");
+                    }
+                }
+            }
+        }
+        options.pbsConfig = config.build();
+        return options;
+    }
+
+    /**
+     * Returns the attention of the prefill.
+     *
+     * @return the kind
+     */
+    public AttentionKind attention() {
+        return attention;
+    }
+
+    /**
+     * Sets the attention of the prefill.
+     *
+     * @param kind the kind
+     * @return these options
+     */
+    public ModelOptions optAttention(AttentionKind kind) {
+        attention = kind;
+        return this;
+    }
+
+    /**
+     * Returns the settings of sparse attention.
+     *
+     * @return the configuration
+     */
+    public PbsConfig pbsConfig() {
+        return pbsConfig;
+    }
+
+    /**
+     * Sets the settings of sparse attention.
+     *
+     * @param config the configuration
+     * @return these options
+     */
+    public ModelOptions optPbsConfig(PbsConfig config) {
+        pbsConfig = config;
+        return this;
+    }
+
+    /**
+     * Returns the backend that is forced.
+     *
+     * @return its name; null for the best that runs
+     */
+    public String backend() {
+        return backend;
+    }
+
+    /**
+     * Forces a backend.
+     *
+     * @param name its name; null for the best that runs
+     * @return these options
+     */
+    public ModelOptions optBackend(String name) {
+        backend = name;
+        return this;
+    }
+
+    private static int tokens(String key, String value) {
+        try {
+            return Integer.parseInt(value);
+        } catch (NumberFormatException e) {
+            throw new IllegalArgumentException(
+                    key + ": expected a number of tokens, found '" + value + "'", e);
+        }
+    }
+
+    private static void requireFloat32(String value) {
+        if (TorchType.parse(value) != TorchType.FLOAT32) {
+            throw new IllegalArgumentException(
+                    "dtype: models compute in float32, whatever type their weights are stored in;"
+                            + " found '"
+                            + value
+                            + "'");
+        }
+    }
+}
