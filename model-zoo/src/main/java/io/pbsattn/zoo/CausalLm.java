@@ -45,6 +45,7 @@ public final class CausalLm extends AbstractBlock {
             DecoderConfig config,
             GenerationConfig generationConfig,
             CausalLmWeights weights,
+            float[] inverseFrequencies,
             PbsAttention sparse) {
         super(VERSION);
         this.config = config;
@@ -54,7 +55,7 @@ public final class CausalLm extends AbstractBlock {
         layers = weights.layers();
         norm = weights.norm();
         output = weights.output();
-        inverseFrequencies = config.rope().inverseFrequencies(config.headDim());
+        this.inverseFrequencies = inverseFrequencies;
     }
 
     /**
@@ -81,7 +82,11 @@ public final class CausalLm extends AbstractBlock {
                             : PbsAttention.create(options.pbsConfig(), options.backend());
         }
         CausalLmWeights weights = CausalLmWeights.read(Checkpoint.open(folder), config, manager);
-        return new CausalLm(config, generation, weights, sparse);
+        float[] frequencies = config.rope().inverseFrequencies(config.headDim());
+        if (options.roundedFrequencies()) {
+            frequencies = rounded(frequencies, config.storedType(), manager);
+        }
+        return new CausalLm(config, generation, weights, frequencies, sparse);
     }
 
     /**
@@ -313,6 +318,13 @@ public final class CausalLm extends AbstractBlock {
     /** Logits (batch, rows, vocabSize) of residual rows (batch, rows, hidden). */
     private NDArray logits(NDArray hidden) {
         return output.apply(norm.apply(hidden));
+    }
+
+    private static float[] rounded(float[] values, TorchType type, NDManager manager) {
+        try (NDManager scope = manager.newSubManager()) {
+            NDArray stored = LibTorch.get().toType(scope, scope.create(values), type);
+            return LibTorch.get().toType(scope, stored, TorchType.FLOAT32).toFloatArray();
+        }
     }
 
     private static NDIndex tokenRows(int begin, int end) {

@@ -1,5 +1,6 @@
 package io.pbsattn.zoo;
 
+import io.pbsattn.torch.TorchType;
 import java.io.IOException;
 import java.nio.file.Path;
 
@@ -19,6 +20,7 @@ import java.nio.file.Path;
  * @param mlpBias whether the feed-forward projections have biases
  * @param tiedEmbeddings whether the output layer is the embedding table
  * @param rope the rotary position embedding
+ * @param storedType the type that the weights are stored in, as far as the configuration says
  */
 record DecoderConfig(
         int vocabSize,
@@ -33,7 +35,8 @@ record DecoderConfig(
         boolean attentionBias,
         boolean mlpBias,
         boolean tiedEmbeddings,
-        RopeConfig rope) {
+        RopeConfig rope,
+        TorchType storedType) {
 
     static DecoderConfig read(Path folder) throws IOException, CheckpointException {
         JsonFile json = JsonFile.read(folder.resolve("config.json"));
@@ -74,6 +77,21 @@ record DecoderConfig(
                 json.flag("attention_bias"),
                 json.flag("mlp_bias"),
                 json.flag("tie_word_embeddings"),
-                RopeConfig.read(json));
+                RopeConfig.read(json),
+                storedType(json));
+    }
+
+    /** transformers 5 writes dtype, earlier versions torch_dtype. */
+    private static TorchType storedType(JsonFile json) throws CheckpointException {
+        String key = json.has("dtype") ? "dtype" : "torch_dtype";
+        if (!json.has(key)) {
+            return TorchType.FLOAT32;
+        }
+        try {
+            return TorchType.parse(json.string(key));
+        } catch (IllegalArgumentException e) {
+            throw new CheckpointException(
+                    json.wrong(key, "float32, bfloat16 or float16").getMessage(), e);
+        }
     }
 }

@@ -12,6 +12,9 @@ import java.util.Map;
  *   <li>{@code attention.threshold}: 0 to 1 or {@code all}; {@code attention.block_size}, {@code
  *       attention.segment_size}: tokens
  *   <li>{@code attention.backend}: {@code cpu} or {@code reference}; default: the best that runs
+ *   <li>{@code rope.rounded_frequencies}: {@code true} rounds the rotary frequencies to the type
+ *       that the weights are stored in, as happens where a whole model was cast to it; default
+ *       {@code false}, as transformers loads models
  *   <li>{@code dtype}: {@code float32}, in which the model computes
  * </ul>
  */
@@ -22,6 +25,7 @@ public final class ModelOptions {
     private AttentionKind attention = AttentionKind.PBS;
     private PbsConfig pbsConfig = PbsConfig.DEFAULT;
     private String backend;
+    private boolean roundedFrequencies;
 
     /** Constructs the default options. */
     public ModelOptions() {}
@@ -45,6 +49,8 @@ public final class ModelOptions {
                 case "attention.segment_size" ->
                         config.optSegmentSize(tokens(entry.getKey(), value));
                 case "attention.backend" -> options.backend = value;
+                case "rope.rounded_frequencies" ->
+                        options.roundedFrequencies = flag(entry.getKey(), value);
                 case "dtype" -> requireFloat32(value);
                 default -> {
                     if (entry.getKey().startsWith(PREFIX)) {
@@ -116,6 +122,34 @@ public final class ModelOptions {
     public ModelOptions optBackend(String name) {
         backend = name;
         return this;
+    }
+
+    /**
+     * Tells whether the rotary frequencies are rounded to the type that the weights are stored in.
+     *
+     * @return false unless it was asked for
+     */
+    public boolean roundedFrequencies() {
+        return roundedFrequencies;
+    }
+
+    /**
+     * Rounds the rotary frequencies to the type that the weights are stored in.
+     *
+     * @param rounded true to agree with a model that was cast as a whole
+     * @return these options
+     */
+    public ModelOptions optRoundedFrequencies(boolean rounded) {
+        roundedFrequencies = rounded;
+        return this;
+    }
+
+    private static boolean flag(String key, String value) {
+        if (!"true".equals(value) && !"false".equals(value)) {
+            throw new IllegalArgumentException(
+                    key + ": expected true or false, found '" + value + "'");
+        }
+        return "true".equals(value);
     }
 
     private static int tokens(String key, String value) {

@@ -1,0 +1,59 @@
+package io.pbsattn.zoo;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDList;
+import ai.djl.ndarray.NDManager;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.stream.Stream;
+
+/** The golden checkpoints and copies of them that a test may spoil. */
+final class Fixtures {
+
+    static final Path CHECKPOINTS = Path.of("src/test/resources/golden/checkpoints");
+
+    /** The demo model, which has a tokenizer; the checkpoints have none. */
+    static final Path RETRIEVER = Path.of("../examples/src/main/resources/models/retriever");
+
+    private Fixtures() {}
+
+    static NDList expected(NDManager manager, String checkpoint) throws IOException {
+        try (InputStream in =
+                Files.newInputStream(CHECKPOINTS.resolve(checkpoint).resolve("expected.npz"))) {
+            return NDList.decode(manager, in);
+        }
+    }
+
+    static NDArray named(NDList arrays, String name) {
+        return arrays.stream().filter(a -> name.equals(a.getName())).findFirst().orElseThrow();
+    }
+
+    static Path copyOf(String checkpoint) throws IOException {
+        Path copy = Files.createTempDirectory("checkpoint");
+        try (Stream<Path> files = Files.list(CHECKPOINTS.resolve(checkpoint))) {
+            files.forEach(
+                    file -> {
+                        try {
+                            Files.copy(file, copy.resolve(file.getFileName()));
+                        } catch (IOException e) {
+                            throw new UncheckedIOException(e);
+                        }
+                    });
+        }
+        return copy;
+    }
+
+    static Path withConfig(String checkpoint, String from, String to) throws IOException {
+        Path copy = copyOf(checkpoint);
+        Path config = copy.resolve("config.json");
+        String text = Files.readString(config);
+        if (!text.contains(from)) {
+            throw new IllegalArgumentException("no '" + from + "' in " + config);
+        }
+        Files.writeString(config, text.replace(from, to));
+        return copy;
+    }
+}
