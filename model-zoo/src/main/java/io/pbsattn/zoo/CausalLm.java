@@ -11,6 +11,8 @@ import ai.djl.nn.AbstractBlock;
 import ai.djl.training.ParameterStore;
 import ai.djl.util.PairList;
 import io.pbsattn.PbsAttention;
+import io.pbsattn.torch.LibTorch;
+import io.pbsattn.torch.TorchType;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;
