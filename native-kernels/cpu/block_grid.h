@@ -1,0 +1,43 @@
+// How the blocks of one sequence lie: which key blocks a query block may look at, and which of them it must.
+#ifndef PBS_ATTN_CPU_BLOCK_GRID_H_
+#define PBS_ATTN_CPU_BLOCK_GRID_H_
+
+#include <algorithm>
+#include <cstdint>
+
+namespace pbs_attn {
+
+struct BlockGrid {
+  int64_t seqlen_q;
+  int64_t seqlen_k;
+  int64_t block_size;
+  int64_t segment_size;
+
+  int64_t q_blocks() const { return (seqlen_q + block_size - 1) / block_size; }
+  int64_t k_blocks() const { return (seqlen_k + block_size - 1) / block_size; }
+
+  // Keys in complete segments, which are reordered; none where everything lies in one segment.
+  int64_t complete_keys() const { return is_single_segment() ? 0 : seqlen_k / segment_size * segment_size; }
+  bool is_single_segment() const { return seqlen_k <= segment_size; }
+
+  // Query rows of block i, and the positions of the first and the last of them.
+  int64_t rows(int64_t i) const { return std::min(block_size, seqlen_q - i * block_size); }
+  int64_t first_position(int64_t i) const { return seqlen_k - seqlen_q + i * block_size; }
+  int64_t last_position(int64_t i) const { return first_position(i) + rows(i) - 1; }
+
+  int64_t keys(int64_t j) const { return std::min(block_size, seqlen_k - j * block_size); }
+
+  // Key blocks 0..candidates(i)-1 lie in segments that end before query block i begins: the block scores decide about them.
+  // Key blocks candidates(i)..visible(i)-1 lie in the row's own segments and are kept.
+  int64_t candidates(int64_t i) const {
+    return is_single_segment() ? 0 : first_position(i) / segment_size * (segment_size / block_size);
+  }
+  int64_t visible(int64_t i) const {
+    if (is_single_segment()) return k_blocks();
+    return std::min(k_blocks(), (last_position(i) / segment_size + 1) * (segment_size / block_size));
+  }
+};
+
+}  // namespace pbs_attn
+
+#endif  // PBS_ATTN_CPU_BLOCK_GRID_H_

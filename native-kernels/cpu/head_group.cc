@@ -1,0 +1,145 @@
+#include "head_group.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <numeric>
+
+#include "element.h"
+
+namespace pbs_attn {
+namespace {
+
+int64_t round_up(int64_t n, int64_t multiple) { return (n + multiple - 1) / multiple * multiple; }
+
+// Adds the wall time of a stage to a field of the call.
+class StageTimer {
+ public:
+  explicit StageTimer(double& seconds) : seconds_(seconds) {}
+  ~StageTimer() { seconds_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count(); }
+  StageTimer(const StageTimer&) = delete;
+  StageTimer& operator=(const StageTimer&) = delete;
+
+ private:
+  double& seconds_;
+  const std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+};
+
+const char* row_of(const pbs_attn_tensor& tensor, int32_t dtype, int64_t batch, int64_t head, int64_t row) {
+  const int64_t element = batch * tensor.batch_stride + head * tensor.head_stride + row * tensor.row_stride;
+  return static_cast<const char*>(tensor.data) + element * static_cast<int64_t>(element_size(dtype));
+}
+
+}  // namespace
+
+HeadGroup::HeadGroup(const Kernels& kernels, pbs_attn_call& call, Team& team)
+    : kernels_(kernels),
+      call_(call),
+      team_(team),
+      group_size_(call.num_q_heads / call.num_kv_heads),
+      head_dim_(call.head_dim),
+      padded_dim_(round_up(call.head_dim, kLanes)),
+      padded_block_(round_up(call.block_size, kLanes)),
+      padded_rows_(round_up(call.block_size, kernels.row_multiple)),
+      log_scores_(static_cast<size_t>(group_size_)),
+      orders_(static_cast<size_t>(group_size_)) {
+  scratch_.resize(static_cast<size_t>(team.size()));
+  for (Scratch& s : scratch_) {
+    s.q.resize(static_cast<size_t>(padded_rows_ * head_dim_));
+    s.logits.resize(static_cast<size_t>(padded_rows_ * padded_block_));
+    s.o.resize(static_cast<size_t>(padded_rows_ * padded_dim_));
+    s.max.resize(static_cast<size_t>(padded_rows_));
+    s.sum.resize(static_cast<size_t>(padded_rows_));
+    s.scale.resize(static_cast<size_t>(padded_rows_));
+  }
+}
+
+void HeadGroup::run(int64_t batch, int64_t kv_head) {
+  batch_ = batch;
+  kv_head_ = kv_head;
+  grid_ = {call_.seqlens_q != nullptr ? call_.seqlens_q[batch] : call_.max_seqlen_q,
+           call_.seqlens_k != nullptr ? call_.seqlens_k[batch] : call_.max_seqlen_k, call_.block_size, call_.segment_size};
+  const int64_t blocks = grid_.k_blocks();
+  mask_words_ = (blocks + 63) / 64;
+  mask_.assign(static_cast<size_t>(group_size_ * grid_.q_blocks() * mask_words_), 0);
+  packed_.keys.resize(static_cast<size_t>(blocks * head_dim_ * padded_block_));
+  packed_.values.resize(static_cast<size_t>(blocks * padded_block_ * padded_dim_));
+  packed_.positions.resize(static_cast<size_t>(blocks * padded_block_));
+  packed_.first.resize(static_cast<size_t>(blocks));
+  packed_.last.resize(static_cast<size_t>(blocks));
+  packed_.key_sums.resize(static_cast<size_t>(blocks * head_dim_));
+  for (std::vector<int32_t>& order : orders_) {
+    order.resize(static_cast<size_t>(grid_.seqlen_k));
+    std::iota(order.begin(), order.end(), 0);
+  }
+  const bool dense = keeps_everything();
+  if (!dense) {
+    StageTimer timer(call_.permute_seconds);
+    permute();
+  }
+  const bool shared_order = dense || call_.key_order == PBS_ATTN_PER_KV_HEAD;
+  const int64_t heads_at_once = shared_order ? group_size_ : 1;
+  for (int64_t first = 0; first < group_size_; first += heads_at_once) {
+    {
+      StageTimer timer(call_.permute_seconds);
+      pack(first);
+    }
+    {
+      StageTimer timer(call_.select_seconds);
+      for (int64_t g = first; g < first + heads_at_once; ++g) select(g);
+    }
+    {
+      StageTimer timer(call_.attend_seconds);
+      attend(first, heads_at_once);
+    }
+  }
+  for (int64_t g = 0; g < group_size_; ++g) record(g);
+}
+
+void HeadGroup::record(int64_t g) {
+  const int64_t head = batch_ * call_.num_q_heads + kv_head_ * group_size_ + g;
+  const int64_t max_q_blocks = (call_.max_seqlen_q + grid_.block_size - 1) / grid_.block_size;
+  const int64_t max_k_blocks = (call_.max_seqlen_k + grid_.block_size - 1) / grid_.block_size;
+  for (int64_t i = 0; i < grid_.q_blocks(); ++i) {
+    const uint64_t* mask = mask_row(g, i);
+    for (int64_t j = 0; j < grid_.visible(i); ++j) {
+      const bool kept = (mask[j / 64] >> (j % 64)) & 1;
+      call_.kept_blocks += kept;
+      if (call_.trace.block_mask != nullptr) {
+        call_.trace.block_mask[(head * max_q_blocks + i) * max_k_blocks + j] = kept;
+      }
+    }
+    call_.causal_blocks += grid_.visible(i);
+  }
+  if (call_.trace.indices != nullptr) {
+    std::copy(orders_[static_cast<size_t>(g)].begin(), orders_[static_cast<size_t>(g)].end(),
+              call_.trace.indices + head * call_.max_seqlen_k);
+  }
+  if (call_.trace.key_scores != nullptr) {
+    const int64_t keys = grid_.complete_keys();
+    for (int64_t j = 0; j < keys; ++j) {
+      call_.trace.key_scores[head * call_.max_seqlen_k + j] =
+          static_cast<float>(std::exp(log_scores_[static_cast<size_t>(g)][static_cast<size_t>(j)]));
+    }
+  }
+}
+
+bool HeadGroup::has_trace() const {
+  return call_.trace.indices != nullptr || call_.trace.key_scores != nullptr || call_.trace.block_scores != nullptr ||
+         call_.trace.block_mask != nullptr;
+}
+
+// Then neither the order of the keys nor the scores of the blocks change the result, and only a trace asks for them.
+bool HeadGroup::keeps_everything() const {
+  return grid_.is_single_segment() || (call_.threshold >= 1 && !has_trace());
+}
+
+const char* HeadGroup::q_row(int64_t g, int64_t row) const {
+  return row_of(call_.q, call_.dtype, batch_, kv_head_ * group_size_ + g, row);
+}
+
+const char* HeadGroup::k_row(int64_t row) const { return row_of(call_.k, call_.dtype, batch_, kv_head_, row); }
+
+const char* HeadGroup::v_row(int64_t row) const { return row_of(call_.v, call_.dtype, batch_, kv_head_, row); }
+
+}  // namespace pbs_attn

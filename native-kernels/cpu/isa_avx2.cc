@@ -1,0 +1,17 @@
+// AVX2 and FMA.
+#include "kernels.h"
+
+namespace pbs_attn {
+namespace isa_avx2 {
+
+constexpr int kWidth = 8;
+constexpr int kMr = 6;
+constexpr int kNv = 2;
+
+#include "kernels-inl.h"
+
+}  // namespace isa_avx2
+
+constexpr Kernels kAvx2Kernels = isa_avx2::make_kernels("avx2");
+
+}  // namespace pbs_attn

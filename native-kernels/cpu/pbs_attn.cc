@@ -1,0 +1,95 @@
+// The C interface: checks, the loop over sequences and KV heads, and exceptions turned into statuses.
+#include "pbs_attn.h"
+
+#include <algorithm>
+#include <cstring>
+#include <limits>
+#include <new>
+#include <string>
+
+#include "check_call.h"
+#include "dispatch.h"
+#include "element.h"
+#include "head_group.h"
+#include "team.h"
+
+namespace pbs_attn {
+namespace {
+
+// Rows past a sequence's own length hold nothing: output 0, log-sum-exp negative infinity.
+void clear_padding(const pbs_attn_call& call, int64_t batch) {
+  if (call.seqlens_q == nullptr) return;
+  const size_t size = element_size(call.dtype);
+  for (int64_t head = 0; head < call.num_q_heads; ++head) {
+    for (int64_t row = call.seqlens_q[batch]; row < call.max_seqlen_q; ++row) {
+      const int64_t at = batch * call.o.batch_stride + head * call.o.head_stride + row * call.o.row_stride;
+      std::memset(static_cast<char*>(call.o.data) + at * static_cast<int64_t>(size), 0, static_cast<size_t>(call.head_dim) * size);
+      if (call.lse != nullptr) {
+        call.lse[(batch * call.num_q_heads + head) * call.max_seqlen_q + row] = -std::numeric_limits<float>::infinity();
+      }
+    }
+  }
+}
+
+void prefill(pbs_attn_call& call) {
+  const Kernels* kernels = chosen_kernels();
+  if (kernels == nullptr) {
+    throw CallError(PBS_ATTN_UNSUPPORTED, "PBS_ATTN_ISA: expected one of " + available_isas());
+  }
+  check_arguments(call);
+  Team team(call.num_threads > 0 ? call.num_threads : available_cores());
+  check_values(call, team);
+  call.kept_blocks = 0;
+  call.causal_blocks = 0;
+  call.permute_seconds = 0;
+  call.select_seconds = 0;
+  call.attend_seconds = 0;
+  HeadGroup group(*kernels, call, team);
+  for (int64_t b = 0; b < call.batch; ++b) {
+    clear_padding(call, b);
+    for (int64_t kv_head = 0; kv_head < call.num_kv_heads; ++kv_head) group.run(b, kv_head);
+  }
+}
+
+int32_t fail(int32_t status, const std::string& reason, char* message, size_t message_size) {
+  if (message != nullptr && message_size > 0) {
+    const size_t length = std::min(reason.size(), message_size - 1);
+    std::memcpy(message, reason.data(), length);
+    message[length] = '\0';
+  }
+  return status;
+}
+
+}  // namespace
+}  // namespace pbs_attn
+
+uint32_t pbs_attn_abi_version(void) { return PBS_ATTN_ABI_VERSION; }
+
+const char* pbs_attn_isa(void) {
+  const pbs_attn::Kernels* kernels = pbs_attn::chosen_kernels();
+  return kernels == nullptr ? nullptr : kernels->name;
+}
+
+const char* pbs_attn_available_isas(void) { return pbs_attn::available_isas().c_str(); }
+
+int32_t pbs_attn_default_threads(void) { return pbs_attn::available_cores(); }
+
+int32_t pbs_attn_prefill(pbs_attn_call* call, char* message, size_t message_size) {
+  using pbs_attn::fail;
+  if (call == nullptr || call->struct_size != sizeof(pbs_attn_call)) {
+    return fail(PBS_ATTN_INVALID_ARGUMENT,
+                "struct_size: expected " + std::to_string(sizeof(pbs_attn_call)) + ", found " +
+                    (call == nullptr ? "no call" : std::to_string(call->struct_size)),
+                message, message_size);
+  }
+  try {
+    pbs_attn::prefill(*call);
+    return PBS_ATTN_OK;
+  } catch (const pbs_attn::CallError& e) {
+    return fail(e.status(), e.what(), message, message_size);
+  } catch (const std::bad_alloc&) {
+    return fail(PBS_ATTN_OUT_OF_MEMORY, "not enough memory for the attention of one KV head", message, message_size);
+  } catch (const std::exception& e) {
+    return fail(PBS_ATTN_UNSUPPORTED, e.what(), message, message_size);
+  }
+}
