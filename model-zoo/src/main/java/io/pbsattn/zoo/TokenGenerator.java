@@ -14,6 +14,9 @@ import java.util.Set;
  */
 final class TokenGenerator implements AutoCloseable {
 
+    /** A shorter common beginning, such as the special token that opens every prompt, is run again. */
+    private static final int MIN_REUSED_TOKENS = 64;
+
     private final CausalLm model;
     private final NDManager manager;
     private KvCache cache;
@@ -113,6 +116,7 @@ final class TokenGenerator implements AutoCloseable {
         int shared = Arrays.mismatch(cached, prompt);
         shared = shared < 0 ? prompt.length : shared;
         shared = Math.min(shared, prompt.length - 1);
+        shared = shared < MIN_REUSED_TOKENS ? 0 : shared;
         cached = Arrays.copyOf(cached, Math.min(shared, cached.length));
         cache.trimTo(cached.length);
         return cached.length;

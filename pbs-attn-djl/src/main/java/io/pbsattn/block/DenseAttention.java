@@ -20,7 +20,7 @@ import io.pbsattn.torch.LibTorch;
 public final class DenseAttention {
 
     /** The largest number of logits of one KV head group that is held at a time. */
-    private static final long MAX_LOGITS = 1 << 24;
+    private static final long MAX_LOGITS = 1 << 20;
 
     private DenseAttention() {}
 

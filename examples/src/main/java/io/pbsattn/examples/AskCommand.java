@@ -1,0 +1,136 @@
+package io.pbsattn.examples;
+
+import io.pbsattn.zoo.GenerationOptions;
+import io.pbsattn.zoo.GenerationResult;
+import java.io.IOException;
+import java.nio.charset.CharacterCodingException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.Callable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+
+/** Answers questions over a document. */
+@Command(
+        name = "ask",
+        description = "Answer questions over a document.",
+        mixinStandardHelpOptions = true)
+final class AskCommand implements Callable<Integer> {
+
+    /** The form that the questions take behind the document. */
+    static final String QUESTION = "\nQuestion: ";
+
+    @Option(names = "--model", required = true, description = "A Hugging Face folder, or 'demo'.")
+    private String model;
+
+    @Option(names = "--document", required = true, description = "A text file in UTF-8.")
+    private Path document;
+
+    @Option(
+            names = "--question",
+            required = true,
+            description = "A question; may be given several times.")
+    private List<String> questions;
+
+    @Option(names = "--attention", defaultValue = "pbs", description = "pbs (default) or dense.")
+    private String attention;
+
+    @Option(names = "--dtype", defaultValue = "float32", description = "float32 (default).")
+    private String dtype;
+
+    @Option(names = "--max-new-tokens", description = "The most tokens of an answer.")
+    private Integer maxNewTokens;
+
+    @Option(names = "--raw", description = "Use no chat template.")
+    private boolean raw;
+
+    @Mixin private JsonOption json;
+
+    /** {@inheritDoc} */
+    @Override
+    public Integer call() throws Exception {
+        String text = read(document).strip();
+        Path folder = "demo".equals(model) ? DemoModel.unpack() : Path.of(model);
+        List<Answer> answers = new ArrayList<>();
+        StringBuilder shown = new StringBuilder();
+        try (LoadedModel loaded = LoadedModel.open(folder, attention, dtype)) {
+            for (String question : questions) {
+                GenerationOptions options = new GenerationOptions().optRaw(raw);
+                if (maxNewTokens != null) {
+                    options.optMaxNewTokens(maxNewTokens);
+                }
+                GenerationResult result =
+                        loaded.generate(text + QUESTION + question, options, "reading");
+                answers.add(Answer.of(question, result));
+                shown.append(describe(question, result));
+            }
+            json.print(
+                    new Result(
+                            attention, loaded.backend(), dtype, loaded.countTokens(text), answers),
+                    shown.toString().stripTrailing());
+        }
+        return 0;
+    }
+
+    private static String read(Path file) throws IOException {
+        if (!Files.isRegularFile(file)) {
+            throw new IOException(file + ": no such file");
+        }
+        String text;
+        try {
+            text = Files.readString(file);
+        } catch (CharacterCodingException e) {
+            throw new IOException(file + ": expected text in UTF-8", e);
+        }
+        if (text.isBlank()) {
+            throw new IOException(file + ": the document is empty");
+        }
+        return text;
+    }
+
+    private static String describe(String question, GenerationResult result) {
+        return String.format(
+                "%s%n  %s%n  %d tokens, %d of them reused; prefill %.2f s, density %.2f%n",
+                question,
+                result.text().strip(),
+                result.promptTokens(),
+                result.reusedTokens(),
+                result.prefillSeconds(),
+                result.report().density());
+    }
+
+    /** The JSON of the command. */
+    private record Result(
+            String attention,
+            String backend,
+            String dtype,
+            int documentTokens,
+            List<Answer> answers) {}
+
+    /** The JSON of one answer. */
+    private record Answer(
+            String question,
+            String answer,
+            int promptTokens,
+            int reusedTokens,
+            double prefillSeconds,
+            int decodeTokens,
+            double decodeSeconds,
+            double density) {
+
+        static Answer of(String question, GenerationResult result) {
+            return new Answer(
+                    question,
+                    result.text().strip(),
+                    result.promptTokens(),
+                    result.reusedTokens(),
+                    result.prefillSeconds(),
+                    result.decodeTokens(),
+                    result.decodeSeconds(),
+                    result.report().density());
+        }
+    }
+}

@@ -1,0 +1,230 @@
+package io.pbsattn.examples;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.Shape;
+import io.pbsattn.AttentionOutput;
+import io.pbsattn.Backends;
+import io.pbsattn.PbsAttention;
+import io.pbsattn.PbsConfig;
+import io.pbsattn.PrefillReport;
+import io.pbsattn.torch.LibTorch;
+import io.pbsattn.torch.TorchType;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.Callable;
+import picocli.CommandLine;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+
+/** Measures the operator against PyTorch's dense attention in the same run. */
+@Command(
+        name = "operator",
+        description = "Measure the operator against PyTorch's dense attention in the same run.",
+        mixinStandardHelpOptions = true)
+final class BenchOperatorCommand implements Callable<Integer> {
+
+    private static final long SEED = 20251021;
+    private static final int GEMM_SIZE = 4096;
+
+    @CommandLine.Spec private CommandLine.Model.CommandSpec spec;
+
+    @Option(
+            names = "--seqlen",
+            split = ",",
+            defaultValue = "8192,16384",
+            description = "Tokens, separated by commas.")
+    private List<Integer> seqlens;
+
+    @Option(names = "--q-heads", defaultValue = "8", description = "Query heads.")
+    private int qHeads;
+
+    @Option(names = "--kv-heads", defaultValue = "2", description = "Key and value heads.")
+    private int kvHeads;
+
+    @Option(names = "--head-dim", defaultValue = "128", description = "Width of a head.")
+    private int headDim;
+
+    @Option(
+            names = "--dtype",
+            defaultValue = "bfloat16",
+            description = "bfloat16 (default), float32 or float16.")
+    private String dtype;
+
+    @Option(names = "--backend", description = "cpu or reference; default: the best usable.")
+    private String backend;
+
+    @Mixin private JsonOption json;
+
+    /** {@inheritDoc} */
+    @Override
+    public Integer call() throws IOException {
+        boolean positive =
+                qHeads > 0 && kvHeads > 0 && headDim > 0 && seqlens.stream().allMatch(n -> n > 0);
+        if (!positive || qHeads % kvHeads != 0) {
+            throw new CommandLine.ParameterException(
+                    spec.commandLine(),
+                    "expected positive numbers, --q-heads a multiple of --kv-heads");
+        }
+        TorchType type = TorchType.parse(dtype);
+        PbsAttention sparse = create(PbsConfig.DEFAULT);
+        PbsAttention dense = create(PbsConfig.DENSE);
+        List<Row> rows = new ArrayList<>();
+        StringBuilder text = new StringBuilder();
+        for (int seqlen : seqlens) {
+            json.note("measuring " + seqlen + " tokens ...");
+            Row row = measure(sparse, dense, seqlen, type);
+            rows.add(row);
+            text.append(row.text());
+        }
+        Gemm gemm = new Gemm(gemmGflops(TorchType.FLOAT32), gemmGflops(TorchType.BFLOAT16));
+        text.append(
+                String.format(
+                        "libtorch GEMM: float32 %.0f, bfloat16 %.0f GFLOP/s",
+                        gemm.float32, gemm.bfloat16));
+        String isa =
+                Backends.list().stream()
+                        .filter(b -> b.name().equals(sparse.backendName()))
+                        .findFirst()
+                        .orElseThrow()
+                        .isa();
+        json.print(
+                new Result(machine(), isa, Runtime.getRuntime().availableProcessors(), gemm, rows),
+                text.toString());
+        return 0;
+    }
+
+    private PbsAttention create(PbsConfig config) {
+        return backend == null ? PbsAttention.create(config) : PbsAttention.create(config, backend);
+    }
+
+    private Row measure(PbsAttention sparse, PbsAttention dense, int seqlen, TorchType type) {
+        try (NDManager manager = NDManager.newBaseManager("PyTorch")) {
+            SparseInputs in =
+                    new SparseInputs(manager, qHeads, kvHeads, seqlen, headDim, type, SEED);
+            PrefillReport[] last = new PrefillReport[1];
+            double pbsSeconds =
+                    Timing.median(
+                            () -> {
+                                last[0] = run(sparse, in);
+                                return last[0].totalSeconds();
+                            });
+            double denseSeconds = Timing.median(() -> run(dense, in).totalSeconds());
+            double sdpaSeconds = Timing.medianSeconds(() -> sdpa(manager, in));
+            PrefillReport report = last[0];
+            int block = sparse.config().blockSize();
+            double flops = 4.0 * block * block * headDim * report.keptBlocks();
+            return new Row(
+                    seqlen,
+                    headDim,
+                    qHeads,
+                    kvHeads,
+                    type.toString(),
+                    report.density(),
+                    report.permuteSeconds(),
+                    report.selectSeconds(),
+                    report.attendSeconds(),
+                    pbsSeconds,
+                    denseSeconds,
+                    sdpaSeconds,
+                    flops / report.attendSeconds() / 1e9,
+                    sdpaSeconds / pbsSeconds,
+                    (report.permuteSeconds() + report.selectSeconds()) / report.totalSeconds());
+        }
+    }
+
+    private static PrefillReport run(PbsAttention attention, SparseInputs in) {
+        try (AttentionOutput output = attention.forward(in.q(), in.k(), in.v())) {
+            return output.report();
+        }
+    }
+
+    private static void sdpa(NDManager manager, SparseInputs in) {
+        LibTorch.get()
+                .call(
+                        manager,
+                        "aten::scaled_dot_product_attention",
+                        "",
+                        1,
+                        in.q(),
+                        in.k(),
+                        in.v(),
+                        null,
+                        0.0,
+                        true,
+                        null,
+                        true)[0]
+                .close();
+    }
+
+    private static double gemmGflops(TorchType type) {
+        try (NDManager manager = NDManager.newBaseManager("PyTorch")) {
+            NDArray ones = manager.ones(new Shape(GEMM_SIZE, GEMM_SIZE));
+            NDArray a = LibTorch.get().toType(manager, ones, type);
+            double seconds = Timing.medianSeconds(() -> a.matMul(a).close());
+            return 2.0 * GEMM_SIZE * GEMM_SIZE * GEMM_SIZE / seconds / 1e9;
+        }
+    }
+
+    private static String machine() throws IOException {
+        Path cpuInfo = Path.of("/proc/cpuinfo");
+        String name = System.getProperty("os.arch");
+        if (Files.isReadable(cpuInfo)) {
+            name =
+                    Files.readString(cpuInfo, StandardCharsets.UTF_8)
+                            .lines()
+                            .filter(line -> line.startsWith("model name"))
+                            .map(line -> line.substring(line.indexOf(':') + 1).strip())
+                            .findFirst()
+                            .orElse(name);
+        }
+        return name + ", " + Runtime.getRuntime().availableProcessors() + " cores";
+    }
+
+    /** The JSON of libtorch's matrix products. */
+    private record Gemm(double float32, double bfloat16) {}
+
+    /** The JSON of one length. */
+    private record Row(
+            int seqlen,
+            int headDim,
+            int numQHeads,
+            int numKvHeads,
+            String dtype,
+            double density,
+            double permuteSeconds,
+            double selectSeconds,
+            double attendSeconds,
+            double pbsSeconds,
+            double denseSeconds,
+            double sdpaSeconds,
+            double attendGflops,
+            double speedupOverSdpa,
+            double overheadShare) {
+
+        String text() {
+            return String.format(
+                    "%7d tokens: density %.3f, pbs %.3f s (permute %.3f, select %.3f, attend %.3f:"
+                            + " %.0f GFLOP/s), dense %.3f s, PyTorch %.3f s, speed-up %.2f%n",
+                    seqlen,
+                    density,
+                    pbsSeconds,
+                    permuteSeconds,
+                    selectSeconds,
+                    attendSeconds,
+                    attendGflops,
+                    denseSeconds,
+                    sdpaSeconds,
+                    speedupOverSdpa);
+        }
+    }
+
+    /** The JSON of the command. */
+    private record Result(
+            String machine, String isa, int threads, Gemm gemmGflops, List<Row> rows) {}
+}

@@ -1,0 +1,75 @@
+package io.pbsattn.examples;
+
+import io.pbsattn.zoo.GenerationOptions;
+import io.pbsattn.zoo.GenerationResult;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.concurrent.Callable;
+import picocli.CommandLine.Command;
+
+/**
+ * The main job on the embedded model: questions over a long document, with sparse and with dense
+ * prefill.
+ */
+@Command(
+        name = "demo",
+        description =
+                "Ask the embedded model about a long document, with sparse and dense prefill.",
+        mixinStandardHelpOptions = true)
+final class DemoCommand implements Callable<Integer> {
+
+    private static final List<Fact> FACTS =
+            List.of(
+                    new Fact("access code", "amber falcon", "48213"),
+                    new Fact("locker number", "silver otter", "70594"),
+                    new Fact("badge number", "quiet heron", "31867"));
+
+    /** {@inheritDoc} */
+    @Override
+    public Integer call() throws Exception {
+        String document = FactDocument.withFacts(FactDocument.paragraphs(), FACTS);
+        Path folder = DemoModel.unpack();
+        boolean allRight = true;
+        double[] seconds = new double[2];
+        String[] attentions = {"pbs", "dense"};
+        double density = 1;
+        for (int a = 0; a < attentions.length; ++a) {
+            try (LoadedModel model = LoadedModel.open(folder, attentions[a], "float32")) {
+                if (a == 0) {
+                    System.out.printf(
+                            "Document: the GNU GPL, version 3, with %d facts strewn in; %,d"
+                                    + " tokens.%n",
+                            FACTS.size(), model.countTokens(document));
+                }
+                System.out.printf("%nattention %s (backend %s)%n", attentions[a], model.backend());
+                model.generate("warm up", new GenerationOptions().optMaxNewTokens(1), "warming up");
+                for (Fact fact : FACTS) {
+                    String message = document + AskCommand.QUESTION + fact.question();
+                    GenerationResult result =
+                            model.generate(message, new GenerationOptions(), "reading");
+                    boolean right = result.text().contains(fact.number());
+                    allRight &= right;
+                    System.out.printf(
+                            "  %s%n    %s  [%s]%n    prefill of %,d tokens %.2f s (%,d reused),"
+                                    + " density %.2f%n",
+                            fact.question(),
+                            result.text().strip(),
+                            right ? "right" : "wrong, expected " + fact.number(),
+                            result.promptTokens() - result.reusedTokens(),
+                            result.prefillSeconds(),
+                            result.reusedTokens(),
+                            result.report().density());
+                    if (fact.equals(FACTS.get(0))) {
+                        seconds[a] = result.prefillSeconds();
+                        density = a == 0 ? result.report().density() : density;
+                    }
+                }
+            }
+        }
+        System.out.printf(
+                "%nPrefill of the whole document: pbs %.2f s, dense (PyTorch) %.2f s, ratio %.2f;"
+                        + " density %.2f%n",
+                seconds[0], seconds[1], seconds[1] / seconds[0], density);
+        return allRight ? 0 : 1;
+    }
+}

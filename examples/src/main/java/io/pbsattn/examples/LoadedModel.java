@@ -1,0 +1,66 @@
+package io.pbsattn.examples;
+
+import ai.djl.MalformedModelException;
+import ai.djl.ModelException;
+import ai.djl.ndarray.NDList;
+import ai.djl.repository.zoo.Criteria;
+import ai.djl.repository.zoo.ZooModel;
+import io.pbsattn.zoo.CausalLm;
+import io.pbsattn.zoo.Decoders;
+import io.pbsattn.zoo.GenerationOptions;
+import io.pbsattn.zoo.GenerationResult;
+import io.pbsattn.zoo.PrefillOptions;
+import io.pbsattn.zoo.TextGenerator;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+
+/** A model loaded through DJL's own API, and a generator on it. */
+final class LoadedModel implements AutoCloseable {
+
+    private final ZooModel<NDList, NDList> model;
+    private final CausalLm block;
+    private final TextGenerator generator;
+
+    private LoadedModel(ZooModel<NDList, NDList> model, Path folder)
+            throws IOException, MalformedModelException {
+        this.model = model;
+        block = (CausalLm) model.getBlock();
+        generator = TextGenerator.open(block, folder, model.getNDManager());
+    }
+
+    static LoadedModel open(Path folder, String attention, String dtype)
+            throws IOException, ModelException {
+        if (!Files.isDirectory(folder)) {
+            throw new IOException(folder + ": no such folder");
+        }
+        Criteria<NDList, NDList> criteria =
+                Decoders.criteria(NDList.class, NDList.class, folder)
+                        .optArgument("attention", attention)
+                        .optArgument("dtype", dtype)
+                        .build();
+        return new LoadedModel(criteria.loadModel(), folder);
+    }
+
+    String backend() {
+        return block.backendName();
+    }
+
+    int countTokens(String text) {
+        return generator.countTokens(text);
+    }
+
+    GenerationResult generate(String message, GenerationOptions options, String task) {
+        try (PrefillProgress progress = new PrefillProgress(task)) {
+            return generator.generate(
+                    message, options.optPrefill(new PrefillOptions().optProgress(progress)));
+        }
+    }
+
+    /** {@inheritDoc} */
+    @Override
+    public void close() {
+        generator.close();
+        model.close();
+    }
+}

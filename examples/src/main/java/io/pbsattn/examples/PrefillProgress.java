@@ -1,0 +1,40 @@
+package io.pbsattn.examples;
+
+import io.pbsattn.zoo.ProgressListener;
+import me.tongfei.progressbar.ProgressBar;
+import me.tongfei.progressbar.ProgressBarBuilder;
+
+/** Shows how far a prefill has come; on a terminal only. */
+final class PrefillProgress implements ProgressListener, AutoCloseable {
+
+    private final ProgressBar bar;
+
+    PrefillProgress(String task) {
+        bar =
+                System.console() == null
+                        ? null
+                        : new ProgressBarBuilder()
+                                .setTaskName(task)
+                                .setInitialMax(1)
+                                .setUpdateIntervalMillis(100)
+                                .clearDisplayOnFinish()
+                                .build();
+    }
+
+    /** {@inheritDoc} */
+    @Override
+    public void onProgress(long done, long total) {
+        if (bar != null) {
+            bar.maxHint(total);
+            bar.stepTo(done);
+        }
+    }
+
+    /** {@inheritDoc} */
+    @Override
+    public void close() {
+        if (bar != null) {
+            bar.close();
+        }
+    }
+}
