@@ -14,7 +14,9 @@ import java.util.Set;
  */
 final class TokenGenerator implements AutoCloseable {
 
-    /** A shorter common beginning, such as the special token that opens every prompt, is run again. */
+    /**
+     * A shorter common beginning, such as the special token that opens every prompt, is run again.
+     */
     private static final int MIN_REUSED_TOKENS = 64;
 
     private final CausalLm model;

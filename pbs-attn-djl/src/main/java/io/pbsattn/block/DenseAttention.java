@@ -61,16 +61,21 @@ public final class DenseAttention {
         return suffix(q, k, v, softmaxScale);
     }
 
-    /** PyTorch's operator scales by 1 / sqrt(headDim), so another scale goes into q. */
+    /**
+     * PyTorch's operator. It scales by 1 / sqrt(headDim), so another scale goes into q; and its
+     * fast kernel on the CPU wants as many key heads as query heads, so they are repeated, as
+     * transformers does.
+     */
     private static NDArray fused(NDArray q, NDArray k, NDArray v, double softmaxScale) {
         NDManager manager = q.getManager();
         double factor = softmaxScale * Math.sqrt((double) q.getShape().get(3));
+        long groupSize = q.getShape().get(1) / k.getShape().get(1);
         try (NDManager scope = manager.newSubManager()) {
-            NDArray scaled = q;
-            if (Math.abs(factor - 1) > 1e-12) {
-                scaled = q.mul(factor);
-                scaled.attach(scope);
-            }
+            NDArray scaled = Math.abs(factor - 1) > 1e-12 ? attach(scope, q.mul(factor)) : q;
+            NDArray keys = groupSize > 1 ? attach(scope, k.repeat(1, groupSize)) : k;
+            NDArray values = groupSize > 1 ? attach(scope, v.repeat(1, groupSize)) : v;
+            Object noMask = null;
+            Object defaultScale = null;
             return LibTorch.get()
                     .call(
                             manager,
@@ -78,14 +83,19 @@ public final class DenseAttention {
                             "",
                             1,
                             scaled,
-                            k,
-                            v,
-                            null,
+                            keys,
+                            values,
+                            noMask,
                             0.0,
                             true,
-                            null,
-                            true)[0];
+                            defaultScale,
+                            false)[0];
         }
+    }
+
+    private static NDArray attach(NDManager manager, NDArray array) {
+        array.attach(manager);
+        return array;
     }
 
     private static NDArray suffix(NDArray q, NDArray k, NDArray v, double softmaxScale) {
