@@ -1,0 +1,354 @@
+// Tests of the C interface: every instruction set against a float64 oracle that is written straight from the algorithm.
+//
+//   pbs_attn_test ISA        cases on one instruction set (not run, and said so, where this CPU lacks it)
+//   pbs_attn_test dispatch   the choice of an instruction set
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <limits>
+#include <numeric>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "pbs_attn.h"
+
+namespace {
+
+int failures = 0;
+
+void expect(bool holds, const std::string& what) {
+  if (holds) return;
+  std::printf("FAILED: %s\n", what.c_str());
+  ++failures;
+}
+
+struct Case {
+  int64_t seqlen_q;
+  int64_t seqlen_k;
+  int64_t head_dim;
+  int64_t q_heads;
+  int64_t kv_heads;
+  int64_t block_size;
+  int64_t segment_size;
+  double threshold;
+  int32_t key_order;
+  int32_t threads;
+
+  std::string name() const {
+    return std::to_string(seqlen_q) + "/" + std::to_string(seqlen_k) + " x " + std::to_string(head_dim) + ", heads " +
+           std::to_string(q_heads) + "/" + std::to_string(kv_heads) + ", block " + std::to_string(block_size) + "/" +
+           std::to_string(segment_size) + ", threshold " + std::to_string(threshold) + ", order " +
+           std::to_string(key_order) + ", threads " + std::to_string(threads);
+  }
+};
+
+// The arrays of a call with some distance between rows, so that strides are told from sizes.
+struct Arrays {
+  explicit Arrays(const Case& c, uint32_t seed)
+      : row(c.head_dim + 3),
+        q(static_cast<size_t>(c.q_heads * c.seqlen_q * row)),
+        k(static_cast<size_t>(c.kv_heads * c.seqlen_k * row)),
+        v(k.size()),
+        o(q.size(), -7.0f),
+        lse(static_cast<size_t>(c.q_heads * c.seqlen_q), -7.0f) {
+    std::mt19937 random(seed);
+    std::normal_distribution<float> normal;
+    for (std::vector<float>* x : {&q, &k, &v}) {
+      for (float& value : *x) value = normal(random);
+    }
+  }
+  int64_t row;
+  std::vector<float> q, k, v, o, lse;
+};
+
+pbs_attn_call make_call(const Case& c, Arrays& a) {
+  pbs_attn_call call{};
+  call.struct_size = sizeof(call);
+  call.dtype = PBS_ATTN_FLOAT32;
+  call.batch = 1;
+  call.num_q_heads = static_cast<int32_t>(c.q_heads);
+  call.num_kv_heads = static_cast<int32_t>(c.kv_heads);
+  call.head_dim = static_cast<int32_t>(c.head_dim);
+  call.max_seqlen_q = static_cast<int32_t>(c.seqlen_q);
+  call.max_seqlen_k = static_cast<int32_t>(c.seqlen_k);
+  call.q = {a.q.data(), 0, c.seqlen_q * a.row, a.row};
+  call.k = {a.k.data(), 0, c.seqlen_k * a.row, a.row};
+  call.v = {a.v.data(), 0, c.seqlen_k * a.row, a.row};
+  call.o = {a.o.data(), 0, c.seqlen_q * a.row, a.row};
+  call.lse = a.lse.data();
+  call.block_size = static_cast<int32_t>(c.block_size);
+  call.segment_size = static_cast<int32_t>(c.segment_size);
+  call.threshold = c.threshold;
+  call.softmax_scale = 1 / std::sqrt(static_cast<double>(c.head_dim));
+  call.force_first_block = 1;
+  call.key_order = c.key_order;
+  call.num_threads = c.threads;
+  return call;
+}
+
+// The algorithm in float64, one head after the other.
+class Oracle {
+ public:
+  Oracle(const Case& c, const Arrays& a) : c_(c), a_(a), scale_(1 / std::sqrt(static_cast<double>(c.head_dim))) {}
+
+  // Largest errors of o and lse over all rows, and the number of kept blocks.
+  void compare(double& o_error, double& lse_error, int64_t& kept) {
+    o_error = lse_error = 0;
+    kept = 0;
+    const int64_t group = c_.q_heads / c_.kv_heads;
+    for (int64_t kv = 0; kv < c_.kv_heads; ++kv) {
+      std::vector<std::vector<double>> scores;
+      for (int64_t h = kv * group; h < (kv + 1) * group; ++h) scores.push_back(key_scores(h, kv));
+      if (c_.key_order == PBS_ATTN_PER_KV_HEAD) {
+        std::vector<double> mean(scores[0].size());
+        for (const auto& s : scores) {
+          for (size_t j = 0; j < s.size(); ++j) mean[j] += s[j] / static_cast<double>(group);
+        }
+        std::fill(scores.begin(), scores.end(), mean);
+      }
+      for (int64_t g = 0; g < group; ++g) compare_head(kv * group + g, kv, scores[static_cast<size_t>(g)], o_error, lse_error, kept);
+    }
+  }
+
+ private:
+  const float* q(int64_t h, int64_t i) const { return &a_.q[static_cast<size_t>((h * c_.seqlen_q + i) * a_.row)]; }
+  const float* k(int64_t h, int64_t j) const { return &a_.k[static_cast<size_t>((h * c_.seqlen_k + j) * a_.row)]; }
+  const float* v(int64_t h, int64_t j) const { return &a_.v[static_cast<size_t>((h * c_.seqlen_k + j) * a_.row)]; }
+  bool single() const { return c_.seqlen_k <= c_.segment_size; }
+
+  double logit(const float* x, const float* y) const {
+    double sum = 0;
+    for (int64_t d = 0; d < c_.head_dim; ++d) sum += static_cast<double>(x[d]) * y[d];
+    return sum * scale_;
+  }
+
+  std::vector<double> key_scores(int64_t h, int64_t kv) const {
+    const int64_t keys = single() ? 0 : c_.seqlen_k / c_.segment_size * c_.segment_size;
+    std::vector<double> scores(static_cast<size_t>(keys));
+    if (keys == 0) return scores;
+    const int64_t queries = std::min(c_.block_size, c_.seqlen_q);
+    for (int64_t i = c_.seqlen_q - queries; i < c_.seqlen_q; ++i) {
+      std::vector<double> p(scores.size());
+      for (int64_t j = 0; j < keys; ++j) p[static_cast<size_t>(j)] = logit(q(h, i), k(kv, j));
+      const double max = *std::max_element(p.begin(), p.end());
+      double sum = 0;
+      for (double& x : p) sum += x = std::exp(x - max);
+      for (size_t j = 0; j < p.size(); ++j) scores[j] += p[j] / sum / static_cast<double>(queries);
+    }
+    return scores;
+  }
+
+  void compare_head(int64_t h, int64_t kv, const std::vector<double>& scores, double& o_error, double& lse_error,
+                    int64_t& kept_blocks) {
+    std::vector<int64_t> order(static_cast<size_t>(c_.seqlen_k));
+    std::iota(order.begin(), order.end(), 0);
+    for (size_t s = 0; s < scores.size(); s += static_cast<size_t>(c_.segment_size)) {
+      std::stable_sort(order.begin() + static_cast<int64_t>(s), order.begin() + static_cast<int64_t>(s) + c_.segment_size,
+                       [&](int64_t a, int64_t b) { return scores[static_cast<size_t>(a)] > scores[static_cast<size_t>(b)]; });
+    }
+    const int64_t k_blocks = (c_.seqlen_k + c_.block_size - 1) / c_.block_size;
+    const int64_t first_block = (std::find(order.begin(), order.end(), 0) - order.begin()) / c_.block_size;
+    for (int64_t begin = 0; begin < c_.seqlen_q; begin += c_.block_size) {
+      const int64_t end = std::min(begin + c_.block_size, c_.seqlen_q);
+      const int64_t p0 = c_.seqlen_k - c_.seqlen_q + begin;
+      const int64_t p1 = p0 + end - begin - 1;
+      std::vector<bool> kept(static_cast<size_t>(k_blocks));
+      std::vector<std::pair<double, int64_t>> candidates;
+      for (int64_t j = 0; j < k_blocks; ++j) {
+        const int64_t segment_begin = j * c_.block_size / c_.segment_size * c_.segment_size;
+        const int64_t segment_end = std::min(segment_begin + c_.segment_size, c_.seqlen_k);
+        if (single() || (segment_begin <= p1 && segment_end > p0)) {
+          kept[static_cast<size_t>(j)] = true;
+        } else if (segment_end <= p0) {
+          double sum = 0;
+          for (int64_t d = 0; d < c_.head_dim; ++d) {
+            double qm = 0, km = 0;
+            for (int64_t i = begin; i < end; ++i) qm += q(h, i)[d];
+            for (int64_t t = j * c_.block_size; t < std::min((j + 1) * c_.block_size, c_.seqlen_k); ++t) {
+              km += k(kv, order[static_cast<size_t>(t)])[d];
+            }
+            sum += qm * km;
+          }
+          candidates.emplace_back(sum / static_cast<double>(c_.block_size * c_.block_size) * scale_, j);
+          if (j == first_block) kept[static_cast<size_t>(j)] = true;
+        }
+      }
+      keep_by_score(candidates, kept);
+      kept_blocks += std::count(kept.begin(), kept.end(), true);
+      for (int64_t i = begin; i < end; ++i) compare_row(h, kv, i, order, kept, o_error, lse_error);
+    }
+  }
+
+  void keep_by_score(std::vector<std::pair<double, int64_t>> candidates, std::vector<bool>& kept) const {
+    if (candidates.empty()) return;
+    std::stable_sort(candidates.begin(), candidates.end(), [](const auto& a, const auto& b) { return a.first > b.first; });
+    double total = 0;
+    for (const auto& x : candidates) total += std::exp(x.first - candidates[0].first);
+    double sum = 0;
+    for (size_t n = 0; n < candidates.size(); ++n) {
+      sum += std::exp(candidates[n].first - candidates[0].first) / total;
+      if (sum >= c_.threshold || c_.threshold >= 1) {
+        const size_t count = c_.threshold >= 1 ? candidates.size() : n + 1;
+        for (size_t m = 0; m < count; ++m) kept[static_cast<size_t>(candidates[m].second)] = true;
+        return;
+      }
+    }
+  }
+
+  void compare_row(int64_t h, int64_t kv, int64_t i, const std::vector<int64_t>& order, const std::vector<bool>& kept,
+                   double& o_error, double& lse_error) const {
+    const int64_t position = c_.seqlen_k - c_.seqlen_q + i;
+    std::vector<double> expected(static_cast<size_t>(c_.head_dim));
+    std::vector<std::pair<double, int64_t>> seen;
+    double max = -std::numeric_limits<double>::infinity();
+    for (int64_t t = 0; t < c_.seqlen_k; ++t) {
+      const int64_t key = order[static_cast<size_t>(t)];
+      if (kept[static_cast<size_t>(t / c_.block_size)] && key <= position) {
+        seen.emplace_back(logit(q(h, i), k(kv, key)), key);
+        max = std::max(max, seen.back().first);
+      }
+    }
+    double sum = 0;
+    for (const auto& s : seen) {
+      const double p = std::exp(s.first - max);
+      sum += p;
+      for (int64_t d = 0; d < c_.head_dim; ++d) expected[static_cast<size_t>(d)] += p * v(kv, s.second)[d];
+    }
+    const float* found = &a_.o[static_cast<size_t>((h * c_.seqlen_q + i) * a_.row)];
+    for (int64_t d = 0; d < c_.head_dim; ++d) {
+      const double error = std::abs(found[d] - expected[static_cast<size_t>(d)] / sum);
+      if (!(error <= o_error)) o_error = error;  // so that NaN counts
+    }
+    const double error = std::abs(a_.lse[static_cast<size_t>(h * c_.seqlen_q + i)] - (max + std::log(sum)));
+    if (!(error <= lse_error)) lse_error = error;
+  }
+
+  const Case& c_;
+  const Arrays& a_;
+  const double scale_;
+};
+
+void check(const Case& c, uint32_t seed) {
+  Arrays a(c, seed);
+  pbs_attn_call call = make_call(c, a);
+  char message[256] = "";
+  const int32_t status = pbs_attn_prefill(&call, message, sizeof(message));
+  expect(status == PBS_ATTN_OK, c.name() + ": " + message);
+  double o_error, lse_error;
+  int64_t kept;
+  Oracle(c, a).compare(o_error, lse_error, kept);
+  expect(o_error <= 2e-5, c.name() + ": output error " + std::to_string(o_error));
+  expect(lse_error <= 1e-5, c.name() + ": lse error " + std::to_string(lse_error));
+  expect(kept == call.kept_blocks,
+         c.name() + ": kept " + std::to_string(call.kept_blocks) + " blocks, expected " + std::to_string(kept));
+  for (int64_t i = 0; i < c.q_heads * c.seqlen_q; ++i) {
+    for (int64_t d = c.head_dim; d < a.row; ++d) {
+      expect(a.o[static_cast<size_t>(i * a.row + d)] == -7.0f, c.name() + ": wrote between the rows");
+    }
+  }
+}
+
+void check_shapes() {
+  for (const int64_t n : {1, 127, 128, 129, 255, 256, 257, 700}) {
+    check({n, n, 64, 2, 1, 128, 256, 0.7, PBS_ATTN_PER_QUERY_HEAD, 2}, 11);
+  }
+  for (const int64_t d : {1, 32, 33, 80, 96, 128, 256}) check({300, 300, d, 1, 1, 128, 256, 0.7, PBS_ATTN_PER_QUERY_HEAD, 1}, 12);
+  for (const int64_t n : {1, 100, 257, 640}) check({n, 700, 32, 4, 2, 64, 128, 0.6, PBS_ATTN_PER_QUERY_HEAD, 2}, 13);
+  check({650, 650, 48, 7, 1, 64, 256, 0.5, PBS_ATTN_PER_KV_HEAD, 3}, 14);
+  check({650, 650, 48, 7, 1, 64, 64, 0.5, PBS_ATTN_PER_QUERY_HEAD, 3}, 15);
+  check({331, 331, 32, 2, 2, 50, 100, 0.6, PBS_ATTN_PER_QUERY_HEAD, 2}, 16);  // blocks that no vector divides
+  check({520, 520, 32, 2, 2, 64, 128, 1.0, PBS_ATTN_PER_QUERY_HEAD, 2}, 17);
+  check({520, 520, 32, 2, 2, 64, 128, 0.0, PBS_ATTN_PER_QUERY_HEAD, 2}, 18);
+}
+
+void check_random() {
+  const uint32_t seed = std::random_device{}();
+  std::printf("random cases with seed %u\n", seed);
+  std::mt19937 random(seed);
+  const auto pick = [&](int64_t low, int64_t high) { return std::uniform_int_distribution<int64_t>(low, high)(random); };
+  for (int n = 0; n < 20; ++n) {
+    const int64_t block = pick(1, 80);
+    const int64_t kv_heads = pick(1, 2);
+    const int64_t seqlen_k = pick(1, 500);
+    check({pick(1, seqlen_k), seqlen_k, pick(1, 100), kv_heads * pick(1, 4), kv_heads, block, block * pick(1, 4),
+           static_cast<double>(pick(0, 10)) / 10.0, static_cast<int32_t>(pick(0, 1)), static_cast<int32_t>(pick(1, 3))},
+          seed + static_cast<uint32_t>(n));
+  }
+}
+
+// Each change makes a good call bad; the answer names the field.
+void check_refusals() {
+  const Case c{300, 300, 32, 2, 1, 128, 256, 0.9, PBS_ATTN_PER_QUERY_HEAD, 1};
+  const auto refuse = [&](const char* word, int32_t status, auto spoil) {
+    Arrays a(c, 1);
+    pbs_attn_call call = make_call(c, a);
+    spoil(call, a);
+    char message[256] = "";
+    const int32_t found = pbs_attn_prefill(&call, message, sizeof(message));
+    expect(found == status && std::strstr(message, word) != nullptr,
+           std::string("refusal of ") + word + ": status " + std::to_string(found) + ", message " + message);
+  };
+  const int32_t bad = PBS_ATTN_INVALID_ARGUMENT;
+  refuse("struct_size", bad, [](pbs_attn_call& x, Arrays&) { x.struct_size = 8; });
+  refuse("dtype", bad, [](pbs_attn_call& x, Arrays&) { x.dtype = 9; });
+  refuse("batch", bad, [](pbs_attn_call& x, Arrays&) { x.batch = 0; });
+  refuse("num_kv_heads", bad, [](pbs_attn_call& x, Arrays&) { x.num_kv_heads = 0; });
+  refuse("num_q_heads", bad, [](pbs_attn_call& x, Arrays&) { x.num_kv_heads = 2, x.num_q_heads = 3; });
+  refuse("head_dim", bad, [](pbs_attn_call& x, Arrays&) { x.head_dim = 257; });
+  refuse("max_seqlen_q", bad, [](pbs_attn_call& x, Arrays&) { x.max_seqlen_q = 301; });
+  refuse("block_size", bad, [](pbs_attn_call& x, Arrays&) { x.block_size = 0; });
+  refuse("segment_size", bad, [](pbs_attn_call& x, Arrays&) { x.segment_size = 200; });
+  refuse("threshold", bad, [](pbs_attn_call& x, Arrays&) { x.threshold = std::nan(""); });
+  refuse("softmax_scale", bad, [](pbs_attn_call& x, Arrays&) { x.softmax_scale = 0; });
+  refuse("key_order", bad, [](pbs_attn_call& x, Arrays&) { x.key_order = 2; });
+  refuse("num_threads", bad, [](pbs_attn_call& x, Arrays&) { x.num_threads = -1; });
+  refuse("k: expected data", bad, [](pbs_attn_call& x, Arrays&) { x.k.data = nullptr; });
+  refuse("v: stride", bad, [](pbs_attn_call& x, Arrays&) { x.v.row_stride = INT64_MAX; });
+  const int32_t zero = 0;
+  refuse("seqlens_k[0]", bad, [&](pbs_attn_call& x, Arrays&) { x.seqlens_k = &zero; });
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  refuse("q: NaN or infinity in sequence 0, head 1, row 2", PBS_ATTN_NOT_FINITE,
+         [&](pbs_attn_call&, Arrays& a) { a.q[static_cast<size_t>(302 * a.row)] = nan; });
+  refuse("v:", PBS_ATTN_NOT_FINITE,
+         [&](pbs_attn_call&, Arrays& a) { a.v[5] = std::numeric_limits<float>::infinity(); });
+}
+
+int run_isa(const char* isa) {
+  if ((std::string(",") + pbs_attn_available_isas() + ",").find(std::string(",") + isa + ",") == std::string::npos) {
+    std::printf("NOT RUN: this CPU has no %s\n", isa);
+    return 77;
+  }
+  setenv("PBS_ATTN_ISA", isa, 1);
+  expect(pbs_attn_isa() != nullptr && std::string(pbs_attn_isa()) == isa, std::string("runs on ") + isa);
+  check_shapes();
+  check_random();
+  check_refusals();
+  return failures == 0 ? 0 : 1;
+}
+
+int run_dispatch() {
+  setenv("PBS_ATTN_ISA", "abacus", 1);
+  expect(pbs_attn_isa() == nullptr, "an unknown instruction set is refused");
+  const Case c{4, 4, 8, 1, 1, 128, 256, 0.9, PBS_ATTN_PER_QUERY_HEAD, 1};
+  Arrays a(c, 1);
+  pbs_attn_call call = make_call(c, a);
+  char message[256] = "";
+  expect(pbs_attn_prefill(&call, message, sizeof(message)) == PBS_ATTN_UNSUPPORTED, "calls fail with it");
+  expect(std::strstr(message, "scalar") != nullptr, std::string("the message names what there is: ") + message);
+  expect(pbs_attn_abi_version() == PBS_ATTN_ABI_VERSION, "interface version");
+  expect(pbs_attn_default_threads() >= 1, "threads");
+  return failures == 0 ? 0 : 1;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc != 2) {
+    std::printf("usage: pbs_attn_test ISA | dispatch\n");
+    return 2;
+  }
+  return std::string(argv[1]) == "dispatch" ? run_dispatch() : run_isa(argv[1]);
+}
