@@ -26,12 +26,13 @@ public final class ChatTemplate {
     private ChatTemplate(String source, Map<String, Object> specialTokens) {
         this.source = source;
         this.specialTokens = specialTokens;
-        // As transformers sets Jinja up.
+        // As transformers sets Jinja up; what the user says is text, never a template.
         jinjava =
                 new Jinjava(
                         JinjavaConfig.newBuilder()
                                 .withTrimBlocks(true)
                                 .withLstripBlocks(true)
+                                .withNestedInterpretationEnabled(false)
                                 .build());
     }
 

@@ -1,0 +1,71 @@
+package io.pbsattn.zoo;
+
+import ai.djl.ndarray.NDManager;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import org.testng.Assert;
+import org.testng.annotations.Test;
+
+public class TextGeneratorTest {
+
+    @Test
+    public void reusesTheDocumentAndAnswersTheSame() throws Exception {
+        String document =
+                "Rain fell on the harbour and the boats stayed in. ".repeat(20)
+                        + "The badge number of the quiet heron is 31867. "
+                        + "The access code of the amber falcon is 48213. ";
+        String first = document + "\nQuestion: what is the badge number of the quiet heron?";
+        String second = document + "\nQuestion: what is the access code of the amber falcon?";
+        ModelOptions options = new ModelOptions().optAttention(AttentionKind.DENSE);
+        try (NDManager manager = NDManager.newBaseManager("PyTorch")) {
+            CausalLm model = CausalLm.load(Fixtures.RETRIEVER, options, manager);
+            try (TextGenerator keeping = TextGenerator.open(model, Fixtures.RETRIEVER, manager);
+                    TextGenerator fresh = TextGenerator.open(model, Fixtures.RETRIEVER, manager)) {
+                keeping.generate(first, new GenerationOptions());
+                GenerationResult reused = keeping.generate(second, new GenerationOptions());
+                GenerationResult whole = fresh.generate(second, new GenerationOptions());
+                Assert.assertTrue(whole.text().contains("48213"), whole.text());
+                Assert.assertEquals(reused.text(), whole.text());
+                Assert.assertEquals(whole.reusedTokens(), 0);
+                Assert.assertTrue(reused.reusedTokens() > 200, "reused " + reused.reusedTokens());
+                Assert.assertEquals(reused.promptTokens(), whole.promptTokens());
+                Assert.assertEquals(whole.finishReason(), "stop");
+                GenerationResult cut =
+                        fresh.generate(second, new GenerationOptions().optMaxNewTokens(2));
+                Assert.assertEquals(cut.decodeTokens(), 2);
+                Assert.assertEquals(cut.finishReason(), "length");
+                Assert.assertTrue(whole.text().startsWith(cut.text()), cut.text());
+            }
+        }
+    }
+
+    @Test
+    public void promptBeyondTheContextIsRefused() throws Exception {
+        try (NDManager manager = NDManager.newBaseManager("PyTorch")) {
+            CausalLm model = CausalLm.load(Fixtures.RETRIEVER, new ModelOptions(), manager);
+            try (TextGenerator generator = TextGenerator.open(model, Fixtures.RETRIEVER, manager)) {
+                IllegalArgumentException e =
+                        Assert.expectThrows(
+                                IllegalArgumentException.class,
+                                () ->
+                                        generator.generate(
+                                                "1 ".repeat(40_000), new GenerationOptions()));
+                Assert.assertTrue(e.getMessage().contains("the model takes 32768"), e.getMessage());
+                IllegalArgumentException empty =
+                        Assert.expectThrows(
+                                IllegalArgumentException.class,
+                                () -> generator.generate("", new GenerationOptions().optRaw(true)));
+                Assert.assertTrue(
+                        empty.getMessage().contains("at least one token"), empty.getMessage());
+            }
+        }
+    }
+
+    @Test
+    public void templateRendersAsInTransformers() throws Exception {
+        ChatTemplate template = ChatTemplate.read(Fixtures.RETRIEVER).orElseThrow();
+        Assert.assertEquals(template.render("x {{ y }}"), "<|begin|>x {{ y }}Answer:");
+        Path folder = Files.createTempDirectory("none");
+        Assert.assertTrue(ChatTemplate.read(folder).isEmpty());
+    }
+}
