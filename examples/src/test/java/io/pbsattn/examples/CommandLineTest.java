@@ -1,0 +1,218 @@
+package io.pbsattn.examples;
+
+import com.google.gson.JsonObject;
+import com.google.gson.JsonParser;
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.io.PrintStream;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.util.stream.Stream;
+import org.testng.Assert;
+import org.testng.annotations.Test;
+
+/** The command line's contract: exit status, and JSON alone on standard output. */
+public class CommandLineTest {
+
+    private static final Path OPERATOR =
+            Path.of("../pbs-attn-djl/src/test/resources/golden/operator");
+    private static final Path CHECKPOINTS =
+            Path.of("../model-zoo/src/test/resources/golden/checkpoints");
+
+    /** What a run of the command line left. */
+    private record Run(int status, String out, String err) {
+
+        JsonObject json() {
+            return JsonParser.parseString(out).getAsJsonObject();
+        }
+    }
+
+    @Test
+    public void wrongUsageIsStatusTwo() {
+        Assert.assertEquals(run().status(), 2);
+        Assert.assertEquals(run("dance").status(), 2);
+        Assert.assertEquals(run("ask", "--model", "demo").status(), 2);
+        Assert.assertEquals(run("verify").status(), 2);
+        Assert.assertEquals(
+                run("bench", "operator", "--q-heads", "3", "--kv-heads", "2").status(), 2);
+        Assert.assertEquals(run("--help").status(), 0);
+    }
+
+    @Test
+    public void failureIsStatusOneAndOneLine() {
+        Run run = run("verify", "operator", "absent", "--json");
+        Assert.assertEquals(run.status(), 1);
+        Assert.assertEquals(run.out(), "");
+        Assert.assertEquals(
+                run.err().strip(), "pbs: " + Path.of("absent", "cases.json") + ": no such file");
+        Assert.assertEquals(run("verify", "checkpoints", "absent").status(), 1);
+        Assert.assertEquals(
+                run("ask", "--model", "demo", "--document", "absent", "--question", "x").status(),
+                1);
+    }
+
+    @Test
+    public void doctorKnowsTheBackends() {
+        JsonObject json = run("doctor", "--json").json();
+        Assert.assertEquals(json.get("djl").getAsString(), "0.35.0");
+        Assert.assertEquals(json.get("libtorch").getAsString(), "2.7.1");
+        String backends = json.get("backends").toString();
+        Assert.assertTrue(backends.contains("\"name\":\"reference\",\"usable\":true"), backends);
+        Assert.assertTrue(
+                json.has("isa") && json.has("threads") && json.has("gpu") && json.has("version"));
+    }
+
+    @Test
+    public void verifiesTheOperator() {
+        for (String backend : new String[] {"reference", "cpu"}) {
+            Run run =
+                    run("verify", "operator", OPERATOR.toString(), "--backend", backend, "--json");
+            Assert.assertEquals(run.status(), 0, run.out() + run.err());
+            Assert.assertEquals(run.json().get("passed").getAsInt(), 10);
+        }
+        Run half = run("verify", "operator", OPERATOR.toString(), "--dtype", "bfloat16", "--json");
+        Assert.assertEquals(half.status(), 0, half.out());
+        Assert.assertEquals(half.json().get("dtype").getAsString(), "bfloat16");
+    }
+
+    /**
+     * A check that cannot fail checks nothing: with another threshold the mask and the output must
+     * differ.
+     */
+    @Test
+    public void wrongReferenceDataFails() throws IOException {
+        Path folder = Files.createTempDirectory("operator");
+        String name = "no_first_block_1000x64";
+        Files.copy(OPERATOR.resolve(name + ".npz"), folder.resolve(name + ".npz"));
+        Files.writeString(
+                folder.resolve("cases.json"),
+                """
+                [{"name": "no_first_block_1000x64", "block_size": 128, "segment_size": 256,
+                  "threshold": 0.9, "force_first_block": false}]
+                """);
+        Run run = run("verify", "operator", folder.toString(), "--json");
+        Assert.assertEquals(run.status(), 1);
+        JsonObject result = run.json().get("cases").getAsJsonArray().get(0).getAsJsonObject();
+        Assert.assertTrue(result.get("maskMismatches").getAsInt() > 0);
+        Assert.assertTrue(result.get("outError").getAsDouble() > 1e-3);
+        Assert.assertFalse(result.get("passed").getAsBoolean());
+    }
+
+    @Test
+    public void verifiesCheckpoints() {
+        for (String attention : new String[] {"dense", "pbs"}) {
+            Run run =
+                    run(
+                            "verify",
+                            "checkpoints",
+                            CHECKPOINTS.toString(),
+                            "--attention",
+                            attention,
+                            "--json");
+            Assert.assertEquals(run.status(), 0, run.out() + run.err());
+            Assert.assertEquals(
+                    run.json().get("passed").getAsInt(), 4, "three, and one older configuration");
+        }
+    }
+
+    @Test
+    public void wrongCheckpointFails() throws IOException {
+        Path folder = Files.createTempDirectory("checkpoints").resolve("llama");
+        Files.createDirectory(folder);
+        try (Stream<Path> files = Files.list(CHECKPOINTS.resolve("llama"))) {
+            for (Path file : files.toList()) {
+                Files.copy(
+                        file,
+                        folder.resolve(file.getFileName()),
+                        StandardCopyOption.REPLACE_EXISTING);
+            }
+        }
+        Path config = folder.resolve("config.json");
+        Files.writeString(config, Files.readString(config).replace("10000.0", "500.0"));
+        Run run = run("verify", "checkpoints", folder.getParent().toString(), "--json");
+        Assert.assertEquals(run.status(), 1);
+        Assert.assertEquals(run.json().get("failed").getAsInt(), 1);
+    }
+
+    @Test
+    public void answersOverADocument() throws IOException {
+        Path document = Files.createTempFile("document", ".txt");
+        Fact first = new Fact("ticket number", "amber falcon", "48213");
+        Fact second = new Fact("door code", "quiet heron", "90417");
+        Files.writeString(
+                document,
+                FactDocument.withFacts(
+                        FactDocument.paragraphs().subList(0, 20),
+                        java.util.List.of(first, second)));
+        Run run =
+                run(
+                        "ask",
+                        "--model",
+                        "demo",
+                        "--document",
+                        document.toString(),
+                        "--question",
+                        first.question(),
+                        "--question",
+                        second.question(),
+                        "--json");
+        Assert.assertEquals(run.status(), 0, run.err());
+        JsonObject json = run.json();
+        Assert.assertEquals(json.get("attention").getAsString(), "pbs");
+        JsonObject[] answers = new JsonObject[2];
+        for (int i = 0; i < 2; ++i) {
+            answers[i] = json.get("answers").getAsJsonArray().get(i).getAsJsonObject();
+        }
+        Assert.assertTrue(answers[0].get("answer").getAsString().contains("48213"), run.out());
+        Assert.assertTrue(answers[1].get("answer").getAsString().contains("90417"), run.out());
+        Assert.assertEquals(answers[0].get("reusedTokens").getAsInt(), 0);
+        Assert.assertTrue(answers[1].get("reusedTokens").getAsInt() > 300, run.out());
+        Assert.assertTrue(answers[0].get("density").getAsDouble() < 1, run.out());
+    }
+
+    @Test
+    public void measuresTheOperator() {
+        Run run =
+                run(
+                        "bench",
+                        "operator",
+                        "--seqlen",
+                        "600",
+                        "--q-heads",
+                        "2",
+                        "--kv-heads",
+                        "1",
+                        "--head-dim",
+                        "32",
+                        "--dtype",
+                        "float32",
+                        "--json");
+        Assert.assertEquals(run.status(), 0, run.err());
+        JsonObject row = run.json().get("rows").getAsJsonArray().get(0).getAsJsonObject();
+        Assert.assertTrue(row.get("density").getAsDouble() <= 1);
+        Assert.assertTrue(row.get("sdpaSeconds").getAsDouble() > 0);
+        Assert.assertTrue(
+                run.json().get("gemmGflops").getAsJsonObject().get("bfloat16").getAsDouble() > 0);
+    }
+
+    private static Run run(String... args) {
+        PrintStream out = System.out;
+        PrintStream err = System.err;
+        ByteArrayOutputStream outBytes = new ByteArrayOutputStream();
+        ByteArrayOutputStream errBytes = new ByteArrayOutputStream();
+        try {
+            System.setOut(new PrintStream(outBytes, true, StandardCharsets.UTF_8));
+            System.setErr(new PrintStream(errBytes, true, StandardCharsets.UTF_8));
+            int status = Main.run(args);
+            return new Run(
+                    status,
+                    outBytes.toString(StandardCharsets.UTF_8),
+                    errBytes.toString(StandardCharsets.UTF_8));
+        } finally {
+            System.setOut(out);
+            System.setErr(err);
+        }
+    }
+}

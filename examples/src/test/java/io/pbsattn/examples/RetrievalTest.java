@@ -1,0 +1,94 @@
+package io.pbsattn.examples;
+
+import io.pbsattn.zoo.GenerationOptions;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.List;
+import java.util.Random;
+import org.testng.Assert;
+import org.testng.annotations.DataProvider;
+import org.testng.annotations.Test;
+
+/** The demo model finds facts at every depth of real prose, with sparse attention as with dense. */
+public class RetrievalTest {
+
+    private static final int QUESTIONS = 10;
+    private static final List<String> KINDS =
+            List.of(
+                    "access code",
+                    "locker number",
+                    "ticket number",
+                    "serial number",
+                    "badge number",
+                    "door code");
+    private static final List<String> ADJECTIVES =
+            List.of("amber", "silver", "quiet", "brave", "golden");
+    private static final List<String> ANIMALS =
+            List.of("falcon", "otter", "heron", "lynx", "badger");
+
+    @DataProvider
+    public Object[][] lengths() {
+        return new Object[][] {{4000, 9}, {8000, 8}};
+    }
+
+    @Test(dataProvider = "lengths")
+    public void answersAreRightAndTheSame(int tokens, int required) throws Exception {
+        int[] right = new int[2];
+        int both = 0;
+        try (LoadedModel pbs = LoadedModel.open(DemoModel.unpack(), "pbs", "float32");
+                LoadedModel dense = LoadedModel.open(DemoModel.unpack(), "dense", "float32")) {
+            for (int n = 0; n < QUESTIONS; ++n) {
+                List<Fact> facts = facts(new Random(100 + n));
+                // Question n is about the fact at depth n.
+                Fact fact = facts.get(n);
+                String document = document(pbs, facts, tokens, new Random(n));
+                String message = document + AskCommand.QUESTION + fact.question();
+                boolean sparseRight = answer(pbs, message).contains(fact.number());
+                boolean denseRight = answer(dense, message).contains(fact.number());
+                right[0] += sparseRight ? 1 : 0;
+                right[1] += denseRight ? 1 : 0;
+                both += sparseRight && denseRight ? 1 : 0;
+            }
+        }
+        Assert.assertTrue(
+                both >= required,
+                String.format(
+                        "%d tokens: both right %d, pbs %d, dense %d",
+                        tokens, both, right[0], right[1]));
+    }
+
+    private static String answer(LoadedModel model, String message) {
+        return model.generate(message, new GenerationOptions(), "reading").text();
+    }
+
+    private static List<Fact> facts(Random random) {
+        List<Fact> facts = new ArrayList<>();
+        List<String> things = new ArrayList<>();
+        for (String adjective : ADJECTIVES) {
+            for (String animal : ANIMALS) {
+                things.add(adjective + " " + animal);
+            }
+        }
+        Collections.shuffle(things, random);
+        for (int n = 0; n < QUESTIONS; ++n) {
+            String number = String.valueOf(10_000 + random.nextInt(90_000));
+            facts.add(new Fact(KINDS.get(random.nextInt(KINDS.size())), things.get(n), number));
+        }
+        return facts;
+    }
+
+    /** Paragraphs of the licence from a random one on, as many as make the wanted length. */
+    private static String document(LoadedModel model, List<Fact> facts, int tokens, Random random)
+            throws Exception {
+        List<String> all = FactDocument.paragraphs();
+        int begin = random.nextInt(all.size());
+        List<String> chosen = new ArrayList<>();
+        int count = 0;
+        for (int p = begin; count < tokens; ++p) {
+            String paragraph = all.get(p % all.size());
+            chosen.add(paragraph);
+            count += model.countTokens(paragraph);
+        }
+        return FactDocument.withFacts(chosen, facts);
+    }
+}
