@@ -22,9 +22,13 @@ public class RetrievalTest {
                     "badge number",
                     "door code");
     private static final List<String> ADJECTIVES =
-            List.of("amber", "silver", "quiet", "brave", "golden");
+            List.of(
+                    "amber", "silver", "quiet", "brave", "golden", "gentle", "crimson", "hollow",
+                    "rapid", "solar");
     private static final List<String> ANIMALS =
-            List.of("falcon", "otter", "heron", "lynx", "badger");
+            List.of(
+                    "falcon", "otter", "heron", "lynx", "badger", "wolf", "raven", "tiger",
+                    "beaver", "owl");
 
     @DataProvider
     public Object[][] lengths() {
@@ -63,16 +67,17 @@ public class RetrievalTest {
 
     private static List<Fact> facts(Random random) {
         List<Fact> facts = new ArrayList<>();
-        List<String> things = new ArrayList<>();
-        for (String adjective : ADJECTIVES) {
-            for (String animal : ANIMALS) {
-                things.add(adjective + " " + animal);
-            }
-        }
-        Collections.shuffle(things, random);
+        List<String> adjectives = new ArrayList<>(ADJECTIVES);
+        List<String> animals = new ArrayList<>(ANIMALS);
+        Collections.shuffle(adjectives, random);
+        Collections.shuffle(animals, random);
         for (int n = 0; n < QUESTIONS; ++n) {
             String number = String.valueOf(10_000 + random.nextInt(90_000));
-            facts.add(new Fact(KINDS.get(random.nextInt(KINDS.size())), things.get(n), number));
+            facts.add(
+                    new Fact(
+                            KINDS.get(random.nextInt(KINDS.size())),
+                            adjectives.get(n) + " " + animals.get(n),
+                            number));
         }
         return facts;
     }
