@@ -7,11 +7,14 @@ import me.tongfei.progressbar.ProgressBarBuilder;
 /** Shows how far a prefill has come; on a terminal only. */
 final class PrefillProgress implements ProgressListener, AutoCloseable {
 
+    /** Set by ./pbs where standard error is a terminal; the JVM cannot tell reliably. */
+    private static final String TERMINAL_PROPERTY = "pbs.terminal";
+
     private final ProgressBar bar;
 
     PrefillProgress(String task) {
         bar =
-                System.console() == null
+                !Boolean.getBoolean(TERMINAL_PROPERTY)
                         ? null
                         : new ProgressBarBuilder()
                                 .setTaskName(task)

@@ -31,6 +31,13 @@ public record AttentionRequest(
     /**
      * Checks that the arrays fit together.
      *
+     * @param q queries
+     * @param k keys
+     * @param v values
+     * @param type element type
+     * @param lengths the valid rows of each sequence
+     * @param config the settings
+     * @param trace where to record the intermediates, or null
      * @throws IllegalArgumentException naming the array and what was expected
      */
     public AttentionRequest {
