@@ -4,6 +4,7 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
 import java.io.IOException;
+import java.io.RandomAccessFile;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
@@ -109,6 +110,42 @@ public class SafetensorsFileTest {
             refused("expected shape (3)", () -> checkpoint.read(manager, "a", new Shape(3)));
             refused("'z' is missing", () -> checkpoint.read(manager, "z", new Shape(3)));
             refused("found int64", () -> checkpoint.read(manager, "d", new Shape(1)));
+        }
+    }
+
+    /** A file beyond 2 GiB, nearly all of it a hole that takes no space on the disk. */
+    @Test
+    public void readsBehindTwoGigabytes() throws Exception {
+        long big = 2_300_000_000L;
+        String header =
+                "{\"big\":{\"dtype\":\"U8\",\"shape\":["
+                        + big
+                        + "],\"data_offsets\":[0,"
+                        + big
+                        + "]},"
+                        + "\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":["
+                        + big
+                        + ","
+                        + (big + 8)
+                        + "]}}";
+        Path folder = Files.createTempDirectory("checkpoint");
+        Path path = folder.resolve("model.safetensors");
+        byte[] start = file(header, 0);
+        try (RandomAccessFile out = new RandomAccessFile(path.toFile(), "rw")) {
+            out.write(start);
+            out.seek(start.length + big);
+            out.write(
+                    ByteBuffer.allocate(8)
+                            .order(ByteOrder.LITTLE_ENDIAN)
+                            .putFloat(2.5f)
+                            .putFloat(-1)
+                            .array());
+        }
+        try (NDManager manager = NDManager.newBaseManager("PyTorch")) {
+            NDArray a = Checkpoint.open(folder).read(manager, "a", new Shape(2));
+            Assert.assertEquals(a.toFloatArray(), new float[] {2.5f, -1});
+        } finally {
+            Files.delete(path);
         }
     }
 
