@@ -1,5 +1,6 @@
 package io.pbsattn.examples;
 
+import io.pbsattn.zoo.AttentionKind;
 import io.pbsattn.zoo.GenerationOptions;
 import io.pbsattn.zoo.GenerationResult;
 import java.io.IOException;
@@ -9,6 +10,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.Callable;
+import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
@@ -36,7 +38,7 @@ final class AskCommand implements Callable<Integer> {
     private List<String> questions;
 
     @Option(names = "--attention", defaultValue = "pbs", description = "pbs (default) or dense.")
-    private String attention;
+    private AttentionKind attention;
 
     @Option(names = "--dtype", defaultValue = "float32", description = "float32 (default).")
     private String dtype;
@@ -47,16 +49,23 @@ final class AskCommand implements Callable<Integer> {
     @Option(names = "--raw", description = "Use no chat template.")
     private boolean raw;
 
+    @CommandLine.Spec private CommandLine.Model.CommandSpec spec;
+
     @Mixin private JsonOption json;
 
     /** {@inheritDoc} */
     @Override
     public Integer call() throws Exception {
+        if (maxNewTokens != null && maxNewTokens < 1) {
+            throw new CommandLine.ParameterException(
+                    spec.commandLine(),
+                    "--max-new-tokens: expected at least 1, found " + maxNewTokens);
+        }
         String text = read(document).strip();
         Path folder = "demo".equals(model) ? DemoModel.unpack() : Path.of(model);
         List<Answer> answers = new ArrayList<>();
         StringBuilder shown = new StringBuilder();
-        try (LoadedModel loaded = LoadedModel.open(folder, attention, dtype)) {
+        try (LoadedModel loaded = LoadedModel.open(folder, attention.toString(), dtype)) {
             for (String question : questions) {
                 GenerationOptions options = new GenerationOptions().optRaw(raw);
                 if (maxNewTokens != null) {
@@ -69,7 +78,11 @@ final class AskCommand implements Callable<Integer> {
             }
             json.print(
                     new Result(
-                            attention, loaded.backend(), dtype, loaded.countTokens(text), answers),
+                            attention.toString(),
+                            loaded.backend(),
+                            dtype,
+                            loaded.countTokens(text),
+                            answers),
                     shown.toString().stripTrailing());
         }
         return 0;
@@ -84,6 +97,9 @@ final class AskCommand implements Callable<Integer> {
             text = Files.readString(file);
         } catch (CharacterCodingException e) {
             throw new IOException(file + ": expected text in UTF-8", e);
+        }
+        if (text.indexOf('\0') >= 0) {
+            throw new IOException(file + ": expected text, found a binary file");
         }
         if (text.isBlank()) {
             throw new IOException(file + ": the document is empty");

@@ -18,6 +18,8 @@ final class CheckpointCheck {
 
     private static final double TOLERANCE = 2e-4;
 
+    private static final String EXACT = "exact";
+
     /** Rows of the first sequence whose logits are compared: every 20th. */
     private static final int ROW_STEP = 20;
 
@@ -29,8 +31,10 @@ final class CheckpointCheck {
      * @param logitError largest difference relative to the largest magnitude; NaN if the model did
      *     not run
      * @param greedyMatched greedy tokens that agree before the first that does not
-     * @param ropeFrequencies the precision of the rotary frequencies with which it agrees: exact,
-     *     or rounded to the stored type
+     * @param ropeFrequencies the precision of the rotary frequencies that logitError and
+     *     greedyMatched belong to: exact, the default, or rounded to the stored type
+     * @param defaultLogitError the error of the default, so that a check which holds only with
+     *     rounded frequencies is seen to
      * @param reason why the model did not run, or null
      */
     record Result(
@@ -39,7 +43,27 @@ final class CheckpointCheck {
             double logitError,
             int greedyMatched,
             String ropeFrequencies,
-            String reason) {}
+            double defaultLogitError,
+            String reason) {
+
+        String describe() {
+            if (reason != null) {
+                return reason;
+            }
+            String text = String.format("logits %.1e, greedy %d", logitError, greedyMatched);
+            return ropeFrequencies.equals(EXACT)
+                    ? text
+                    : text
+                            + String.format(
+                                    ", with rope.rounded_frequencies; by default logits %.1e",
+                                    defaultLogitError);
+        }
+
+        private Result withDefaultError(double error) {
+            return new Result(
+                    name, passed, logitError, greedyMatched, ropeFrequencies, error, reason);
+        }
+    }
 
     private final String name;
     private final Path folder;
@@ -63,9 +87,11 @@ final class CheckpointCheck {
                 return exact;
             }
             Result rounded = run(true);
-            return rounded.logitError() < exact.logitError() ? rounded : exact;
+            return rounded.logitError() < exact.logitError()
+                    ? rounded.withDefaultError(exact.logitError())
+                    : exact;
         } catch (ModelException | RuntimeException e) {
-            return new Result(name, false, Double.NaN, 0, null, e.getMessage());
+            return new Result(name, false, Double.NaN, 0, null, Double.NaN, e.getMessage());
         }
     }
 
@@ -82,7 +108,8 @@ final class CheckpointCheck {
                     error <= TOLERANCE && matched == greedy.length,
                     error,
                     matched,
-                    roundedFrequencies ? "rounded" : "exact",
+                    roundedFrequencies ? "rounded" : EXACT,
+                    error,
                     null);
         }
     }

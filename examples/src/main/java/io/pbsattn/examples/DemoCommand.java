@@ -2,9 +2,11 @@ package io.pbsattn.examples;
 
 import io.pbsattn.zoo.GenerationOptions;
 import io.pbsattn.zoo.GenerationResult;
+import java.io.PrintWriter;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.concurrent.Callable;
+import picocli.CommandLine;
 import picocli.CommandLine.Command;
 
 /**
@@ -24,9 +26,12 @@ final class DemoCommand implements Callable<Integer> {
                     new Fact("locker number", "silver otter", "70594"),
                     new Fact("badge number", "quiet heron", "31867"));
 
+    @CommandLine.Spec private CommandLine.Model.CommandSpec spec;
+
     /** {@inheritDoc} */
     @Override
     public Integer call() throws Exception {
+        PrintWriter out = spec.commandLine().getOut();
         String document = FactDocument.withFacts(FactDocument.paragraphs(), FACTS);
         Path folder = DemoModel.unpack();
         boolean allRight = true;
@@ -36,12 +41,12 @@ final class DemoCommand implements Callable<Integer> {
         for (int a = 0; a < attentions.length; ++a) {
             try (LoadedModel model = LoadedModel.open(folder, attentions[a], "float32")) {
                 if (a == 0) {
-                    System.out.printf(
+                    out.printf(
                             "Document: the GNU GPL, version 3, with %d facts strewn in; %,d"
                                     + " tokens.%n",
                             FACTS.size(), model.countTokens(document));
                 }
-                System.out.printf("%nattention %s (backend %s)%n", attentions[a], model.backend());
+                out.printf("%nattention %s (backend %s)%n", attentions[a], model.backend());
                 model.generate("warm up", new GenerationOptions().optMaxNewTokens(1), "warming up");
                 for (Fact fact : FACTS) {
                     String message = document + AskCommand.QUESTION + fact.question();
@@ -49,7 +54,7 @@ final class DemoCommand implements Callable<Integer> {
                             model.generate(message, new GenerationOptions(), "reading");
                     boolean right = result.text().contains(fact.number());
                     allRight &= right;
-                    System.out.printf(
+                    out.printf(
                             "  %s%n    %s  [%s]%n    prefill of %,d tokens %.2f s (%,d reused),"
                                     + " density %.2f%n",
                             fact.question(),
@@ -66,7 +71,7 @@ final class DemoCommand implements Callable<Integer> {
                 }
             }
         }
-        System.out.printf(
+        out.printf(
                 "%nPrefill of the whole document: pbs %.2f s, dense (PyTorch) %.2f s, ratio %.2f;"
                         + " density %.2f%n",
                 seconds[0], seconds[1], seconds[1] / seconds[0], density);

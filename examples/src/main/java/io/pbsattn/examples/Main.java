@@ -1,5 +1,11 @@
 package io.pbsattn.examples;
 
+import io.pbsattn.torch.TorchType;
+import io.pbsattn.zoo.AttentionKind;
+import java.io.PrintStream;
+import java.io.PrintWriter;
+import java.nio.charset.StandardCharsets;
+import java.util.function.Function;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
@@ -18,8 +24,10 @@ import picocli.CommandLine.Option;
             AskCommand.class,
             VerifyCommand.class,
             BenchCommand.class,
-            DoctorCommand.class
-        })
+            DoctorCommand.class,
+            CommandLine.HelpCommand.class
+        },
+        footer = "./pbs test, which the script itself does, runs all tests.")
 public final class Main implements Runnable {
 
     @CommandLine.Spec private CommandLine.Model.CommandSpec spec;
@@ -47,16 +55,44 @@ public final class Main implements Runnable {
      */
     static int run(String... args) {
         Main main = new Main();
-        return new CommandLine(main)
-                .setExecutionExceptionHandler(
-                        (e, command, parsed) -> {
-                            System.err.println("pbs: " + reason(e));
-                            if (main.verbose) {
-                                e.printStackTrace();
-                            }
-                            return 1;
-                        })
-                .execute(args);
+        PrintStream out = System.out;
+        PrintStream err = System.err;
+        CommandLine commandLine =
+                new CommandLine(main)
+                        .registerConverter(AttentionKind.class, usage(AttentionKind::parse))
+                        .registerConverter(TorchType.class, usage(TorchType::parse))
+                        .setOut(new PrintWriter(out, true, StandardCharsets.UTF_8))
+                        .setErr(new PrintWriter(err, true, StandardCharsets.UTF_8))
+                        .setExecutionExceptionHandler((e, command, parsed) -> main.fail(e));
+        // Standard output belongs to results: what a library prints there goes to standard error.
+        System.setOut(err);
+        try {
+            return commandLine.execute(args);
+        } catch (LinkageError | OutOfMemoryError e) {
+            // A native library that does not load, or a document that does not fit.
+            return main.fail(e);
+        } finally {
+            System.setOut(out);
+        }
+    }
+
+    /** Makes a value that cannot be parsed wrong usage, with the parser's own words. */
+    private static <T> CommandLine.ITypeConverter<T> usage(Function<String, T> parser) {
+        return value -> {
+            try {
+                return parser.apply(value);
+            } catch (IllegalArgumentException e) {
+                throw new CommandLine.TypeConversionException(e.getMessage());
+            }
+        };
+    }
+
+    private int fail(Throwable e) {
+        System.err.println("pbs: " + reason(e));
+        if (verbose) {
+            e.printStackTrace();
+        }
+        return 1;
     }
 
     /** {@inheritDoc} */
@@ -65,7 +101,12 @@ public final class Main implements Runnable {
         throw new CommandLine.ParameterException(spec.commandLine(), "Missing a command");
     }
 
+    /** One line: what libtorch throws goes on with the frames of its own stack. */
     private static String reason(Throwable e) {
-        return e.getMessage() == null ? e.toString() : e.getMessage();
+        String message = e.getMessage();
+        if (e instanceof Error || message == null || message.isBlank()) {
+            message = e.toString();
+        }
+        return message.lines().findFirst().orElseThrow();
     }
 }

@@ -30,10 +30,6 @@ final class NpzFile {
         }
     }
 
-    boolean has(String name) {
-        return arrays.stream().anyMatch(a -> name.equals(a.getName()));
-    }
-
     NDArray get(String name) throws IOException {
         for (NDArray array : arrays) {
             if (name.equals(array.getName())) {

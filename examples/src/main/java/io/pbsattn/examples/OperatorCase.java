@@ -10,14 +10,16 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.OptionalDouble;
 
 /**
  * One entry of {@code cases.json}: the settings of a call whose arrays stand in {@code NAME.npz}.
  *
  * @param name the case's name
  * @param config the settings
+ * @param density share of the causal blocks that are kept, to four digits; may be left out
  */
-record OperatorCase(String name, PbsConfig config) {
+record OperatorCase(String name, PbsConfig config, OptionalDouble density) {
 
     static List<OperatorCase> readAll(Path folder) throws IOException {
         Path file = folder.resolve("cases.json");
@@ -43,13 +45,19 @@ record OperatorCase(String name, PbsConfig config) {
                         .optSegmentSize(required(json, "segment_size").getAsInt())
                         .optThreshold(required(json, "threshold").getAsString())
                         .optForceFirstBlock(required(json, "force_first_block").getAsBoolean());
-        return new OperatorCase(required(json, "name").getAsString(), config.build());
+        OptionalDouble density =
+                json.has("density")
+                        ? OptionalDouble.of(required(json, "density").getAsDouble())
+                        : OptionalDouble.empty();
+        return new OperatorCase(required(json, "name").getAsString(), config.build(), density);
     }
 
     private static JsonElement required(JsonObject json, String key) {
-        if (!json.has(key)) {
-            throw new IllegalArgumentException("key '" + key + "' is missing in " + json);
+        JsonElement value = json.get(key);
+        if (value == null || !value.isJsonPrimitive()) {
+            throw new IllegalArgumentException(
+                    "key '" + key + "': expected a value, found " + value + " in " + json);
         }
-        return json.get(key);
+        return value;
     }
 }

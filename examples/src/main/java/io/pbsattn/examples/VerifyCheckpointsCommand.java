@@ -33,7 +33,7 @@ final class VerifyCheckpointsCommand implements Callable<Integer> {
     private Path folder;
 
     @Option(names = "--attention", defaultValue = "dense", description = "dense (default) or pbs.")
-    private String attention;
+    private AttentionKind attention;
 
     @Option(names = "--dtype", defaultValue = "float32", description = "float32 (default).")
     private String dtype;
@@ -43,13 +43,12 @@ final class VerifyCheckpointsCommand implements Callable<Integer> {
     /** {@inheritDoc} */
     @Override
     public Integer call() throws IOException {
-        AttentionKind kind = AttentionKind.parse(attention);
         ModelOptions.of(Map.of("dtype", dtype));
         List<CheckpointCheck.Result> results = new ArrayList<>();
         for (Path checkpoint : checkpoints()) {
-            results.add(check(checkpoint.getFileName().toString(), checkpoint, kind));
+            results.add(check(checkpoint.getFileName().toString(), checkpoint, attention));
             if (Files.exists(checkpoint.resolve(OLDER_CONFIG))) {
-                results.add(checkOlderConfig(checkpoint, kind));
+                results.add(checkOlderConfig(checkpoint, attention));
             }
         }
         if (results.isEmpty()) {
@@ -59,17 +58,12 @@ final class VerifyCheckpointsCommand implements Callable<Integer> {
         for (CheckpointCheck.Result r : results) {
             text.append(
                     String.format(
-                            "%-6s %-44s logits %.1e, greedy %d, rotary frequencies %s%s%n",
-                            r.passed() ? "ok" : "FAILED",
-                            r.name(),
-                            r.logitError(),
-                            r.greedyMatched(),
-                            r.ropeFrequencies(),
-                            r.reason() == null ? "" : ": " + r.reason()));
+                            "%-6s %-44s %s%n",
+                            r.passed() ? "ok" : "FAILED", r.name(), r.describe()));
         }
         long passed = results.stream().filter(CheckpointCheck.Result::passed).count();
         long failed = results.size() - passed;
-        text.append(String.format("%s attention: %d passed, %d failed", kind, passed, failed));
+        text.append(String.format("%s attention: %d passed, %d failed", attention, passed, failed));
         json.print(new Summary(passed, failed, results), text.toString());
         return failed == 0 ? 0 : 1;
     }

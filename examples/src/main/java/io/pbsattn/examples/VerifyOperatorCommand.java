@@ -30,14 +30,13 @@ final class VerifyOperatorCommand implements Callable<Integer> {
             names = "--dtype",
             defaultValue = "float32",
             description = "float32 (default), bfloat16, float16.")
-    private String dtype;
+    private TorchType dtype;
 
     @Mixin private JsonOption json;
 
     /** {@inheritDoc} */
     @Override
     public Integer call() throws IOException {
-        TorchType type = TorchType.parse(dtype);
         Backends.BackendStatus status =
                 Backends.list().stream()
                         .filter(b -> backend == null ? b.usable() : b.name().equals(backend))
@@ -51,7 +50,7 @@ final class VerifyOperatorCommand implements Callable<Integer> {
                 NpzFile arrays =
                         NpzFile.read(manager, folder.resolve(operatorCase.name() + ".npz"));
                 OperatorCheck.Result r =
-                        new OperatorCheck(operatorCase, arrays, type).run(manager, status.name());
+                        new OperatorCheck(operatorCase, arrays, dtype).run(manager, status.name());
                 results.add(r);
                 text.append(
                         String.format(
@@ -71,9 +70,9 @@ final class VerifyOperatorCommand implements Callable<Integer> {
         text.append(
                 String.format(
                         "backend %s %s, %s: %d passed, %d failed",
-                        status.name(), status.isa(), type, passed, failed));
+                        status.name(), status.isa(), dtype, passed, failed));
         json.print(
-                new Summary(status.name(), status.isa(), type.toString(), passed, failed, results),
+                new Summary(status.name(), status.isa(), dtype.toString(), passed, failed, results),
                 text.toString());
         return failed == 0 && passed > 0 ? 0 : 1;
     }
