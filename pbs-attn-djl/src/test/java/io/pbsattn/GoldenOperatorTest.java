@@ -56,9 +56,11 @@ public class GoldenOperatorTest {
             NDArray expected = GoldenCase.named(arrays, "out");
             boolean bigLogits = golden.toString().startsWith("big_logits");
             if (type == TorchType.FLOAT32) {
-                Assert.assertTrue(Arrays4.maxError(o, expected) <= (bigLogits ? 5e-5 : 1e-5));
+                double error = Arrays4.maxError(o, expected);
+                Assert.assertTrue(error <= (bigLogits ? 5e-5 : 1e-5), "output error " + error);
             } else {
-                Assert.assertTrue(Arrays4.frobeniusError(o, expected) <= 1e-2);
+                double error = Arrays4.frobeniusError(o, expected);
+                Assert.assertTrue(error <= 1e-2, "output error " + error);
             }
             double lseError = Arrays4.maxError(output.lse(), GoldenCase.named(arrays, "lse"));
             Assert.assertTrue(

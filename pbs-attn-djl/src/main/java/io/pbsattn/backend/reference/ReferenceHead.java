@@ -126,11 +126,14 @@ record ReferenceHead(BlockGrid grid, PbsConfig config, double scale) {
                 logits =
                         NDArrays.where(
                                 visible, logits, logits.zerosLike().add(Float.NEGATIVE_INFINITY));
-                NDArray max = logits.max(new int[] {1}, true);
-                NDArray weights = logits.sub(max).exp();
-                NDArray sum = weights.sum(new int[] {1}, true);
-                o.add(leave(manager, weights.div(sum).matMul(permutedV.get(scope, keptKeys))));
-                lse.add(leave(manager, max.add(sum.log()).squeeze(1)));
+                // log-sum-exp = x - logSoftmax(x) at any x; the largest is the most exact. Not by
+                // exp(),
+                // whose first call in a process may be inexact (pytorch issue 188792).
+                NDArray max = logits.max(new int[] {1});
+                NDArray logMax = logits.logSoftmax(-1).max(new int[] {1});
+                NDArray weights = logits.softmax(-1);
+                o.add(leave(manager, weights.matMul(permutedV.get(scope, keptKeys))));
+                lse.add(leave(manager, max.sub(logMax)));
             }
         }
     }
