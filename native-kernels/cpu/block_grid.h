@@ -27,8 +27,8 @@ struct BlockGrid {
 
   int64_t keys(int64_t j) const { return std::min(block_size, seqlen_k - j * block_size); }
 
-  // Key blocks 0..candidates(i)-1 lie in segments that end before query block i begins: the block scores decide about them.
-  // Key blocks candidates(i)..visible(i)-1 lie in the row's own segments and are kept.
+  // Key blocks 0..candidates(i)-1 lie in segments that end before query block i begins: the block scores decide about
+  // them. Key blocks candidates(i)..visible(i)-1 lie in the row's own segments and are kept.
   int64_t candidates(int64_t i) const {
     return is_single_segment() ? 0 : first_position(i) / segment_size * (segment_size / block_size);
   }

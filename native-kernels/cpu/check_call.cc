@@ -11,8 +11,8 @@ namespace pbs_attn {
 namespace {
 
 constexpr int32_t kMaxHeadDim = 256;
-constexpr int32_t kMaxSeqlen = 1 << 28;                // so that positions and their sums fit into 32 bits
-constexpr int64_t kMaxStride = int64_t{1} << 40;       // so that offsets fit into 64 bits
+constexpr int32_t kMaxSeqlen = 1 << 28;           // so that positions and their sums fit into 32 bits
+constexpr int64_t kMaxStride = int64_t{1} << 40;  // so that offsets fit into 64 bits
 constexpr int64_t kRowsPerTask = 1024;
 
 void require(bool holds, const std::string& message) {
@@ -31,17 +31,15 @@ void check_tensor(const char* name, const pbs_attn_tensor& tensor) {
   }
 }
 
-void check_rows(const pbs_attn_call& call, const char* name, const pbs_attn_tensor& tensor, int64_t batch, int64_t heads,
-                int64_t rows, Team& team) {
-  const int64_t size = static_cast<int64_t>(element_size(call.dtype));
+void check_rows(const pbs_attn_call& call, const char* name, const pbs_attn_tensor& tensor, int64_t batch,
+                int64_t heads, int64_t rows, const Kernels& kernels, Team& team) {
   const int64_t tasks_per_head = (rows + kRowsPerTask - 1) / kRowsPerTask;
   std::atomic<int64_t> bad{-1};
   team.run(heads * tasks_per_head, [&](int64_t task, int) {
     const int64_t head = task / tasks_per_head;
     const int64_t begin = task % tasks_per_head * kRowsPerTask;
     for (int64_t row = begin; row < std::min(begin + kRowsPerTask, rows); ++row) {
-      const int64_t at = batch * tensor.batch_stride + head * tensor.head_stride + row * tensor.row_stride;
-      if (!all_finite(call.dtype, static_cast<const char*>(tensor.data) + at * size, call.head_dim)) {
+      if (!kernels.all_finite(call.dtype, row_of(tensor, call.dtype, batch, head, row), call.head_dim)) {
         bad.store(head * rows + row);
         return;
       }
@@ -61,14 +59,15 @@ void check_arguments(const pbs_attn_call& call) {
   require_range("batch", call.batch, 1, INT32_MAX);
   require_range("num_kv_heads", call.num_kv_heads, 1, INT32_MAX);
   require_range("num_q_heads", call.num_q_heads, 1, INT32_MAX);
-  require(call.num_q_heads % call.num_kv_heads == 0,
-          "num_q_heads: expected a multiple of num_kv_heads " + std::to_string(call.num_kv_heads) + ", found " +
-              std::to_string(call.num_q_heads));
+  require(call.num_q_heads % call.num_kv_heads == 0, "num_q_heads: expected a multiple of num_kv_heads " +
+                                                         std::to_string(call.num_kv_heads) + ", found " +
+                                                         std::to_string(call.num_q_heads));
   require_range("head_dim", call.head_dim, 1, kMaxHeadDim);
   require_range("max_seqlen_k", call.max_seqlen_k, 1, kMaxSeqlen);
   require_range("max_seqlen_q", call.max_seqlen_q, 1, call.max_seqlen_k);
   require_range("block_size", call.block_size, 1, kMaxSeqlen);
-  require(call.segment_size >= call.block_size && call.segment_size <= kMaxSeqlen && call.segment_size % call.block_size == 0,
+  require(call.segment_size >= call.block_size && call.segment_size <= kMaxSeqlen &&
+              call.segment_size % call.block_size == 0,
           "segment_size: expected a multiple of block_size " + std::to_string(call.block_size) + ", found " +
               std::to_string(call.segment_size));
   require(call.threshold >= 0 && call.threshold <= 1,
@@ -90,13 +89,13 @@ void check_arguments(const pbs_attn_call& call) {
   }
 }
 
-void check_values(const pbs_attn_call& call, Team& team) {
+void check_values(const pbs_attn_call& call, const Kernels& kernels, Team& team) {
   for (int64_t b = 0; b < call.batch; ++b) {
     const int64_t seqlen_q = call.seqlens_q != nullptr ? call.seqlens_q[b] : call.max_seqlen_q;
     const int64_t seqlen_k = call.seqlens_k != nullptr ? call.seqlens_k[b] : call.max_seqlen_k;
-    check_rows(call, "q", call.q, b, call.num_q_heads, seqlen_q, team);
-    check_rows(call, "k", call.k, b, call.num_kv_heads, seqlen_k, team);
-    check_rows(call, "v", call.v, b, call.num_kv_heads, seqlen_k, team);
+    check_rows(call, "q", call.q, b, call.num_q_heads, seqlen_q, kernels, team);
+    check_rows(call, "k", call.k, b, call.num_kv_heads, seqlen_k, kernels, team);
+    check_rows(call, "v", call.v, b, call.num_kv_heads, seqlen_k, kernels, team);
   }
 }
 

@@ -5,6 +5,7 @@
 #include <stdexcept>
 #include <string>
 
+#include "kernels.h"
 #include "pbs_attn.h"
 #include "team.h"
 
@@ -24,7 +25,7 @@ class CallError : public std::runtime_error {
 void check_arguments(const pbs_attn_call& call);
 
 // Throws CallError with PBS_ATTN_NOT_FINITE if a valid row of q, k or v holds NaN or infinity.
-void check_values(const pbs_attn_call& call, Team& team);
+void check_values(const pbs_attn_call& call, const Kernels& kernels, Team& team);
 
 }  // namespace pbs_attn
 

@@ -1,21 +1,20 @@
-// Rows of any element type, read and written as float32.
+// Sizes of the element types.
 #ifndef PBS_ATTN_CPU_ELEMENT_H_
 #define PBS_ATTN_CPU_ELEMENT_H_
 
-#include <cstddef>
 #include <cstdint>
+
+#include "pbs_attn.h"
 
 namespace pbs_attn {
 
-size_t element_size(int32_t dtype);
+inline int64_t element_size(int32_t dtype) { return dtype == PBS_ATTN_FLOAT32 ? 4 : 2; }
 
-// Whether all n elements are finite.
-bool all_finite(int32_t dtype, const void* row, int64_t n);
-
-void load_row(int32_t dtype, const void* row, int64_t n, float* result);
-
-// Rounds to nearest, ties to even.
-void store_row(int32_t dtype, const float* row, int64_t n, void* result);
+// Address of a row of a strided array.
+inline char* row_of(const pbs_attn_tensor& tensor, int32_t dtype, int64_t batch, int64_t head, int64_t row) {
+  const int64_t element = batch * tensor.batch_stride + head * tensor.head_stride + row * tensor.row_stride;
+  return static_cast<char*>(tensor.data) + element * element_size(dtype);
+}
 
 }  // namespace pbs_attn
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <cstring>
 #include <numeric>
 
 #include "element.h"
@@ -25,49 +26,38 @@ class StageTimer {
   const std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
 };
 
-const char* row_of(const pbs_attn_tensor& tensor, int32_t dtype, int64_t batch, int64_t head, int64_t row) {
-  const int64_t element = batch * tensor.batch_stride + head * tensor.head_stride + row * tensor.row_stride;
-  return static_cast<const char*>(tensor.data) + element * static_cast<int64_t>(element_size(dtype));
-}
-
 }  // namespace
 
 HeadGroup::HeadGroup(const Kernels& kernels, pbs_attn_call& call, Team& team)
     : kernels_(kernels),
+      engine_(call.dtype == PBS_ATTN_BFLOAT16 && kernels.bfloat16 != nullptr ? *kernels.bfloat16 : *kernels.float32),
       call_(call),
       team_(team),
       group_size_(call.num_q_heads / call.num_kv_heads),
       head_dim_(call.head_dim),
-      padded_dim_(round_up(call.head_dim, kLanes)),
-      padded_block_(round_up(call.block_size, kLanes)),
-      padded_rows_(round_up(call.block_size, kernels.row_multiple)),
+      padded_dim_(round_up(call.head_dim, kPadding)),
+      padded_block_(round_up(call.block_size, kPadding)),
+      row_bytes_(padded_dim_ * engine_.element_size),
+      strips_per_block_(round_up(call.block_size, kernels.width) / kernels.width),
+      scratch_(static_cast<size_t>(team.size())),
       log_scores_(static_cast<size_t>(group_size_)),
-      orders_(static_cast<size_t>(group_size_)) {
-  scratch_.resize(static_cast<size_t>(team.size()));
-  for (Scratch& s : scratch_) {
-    s.q.resize(static_cast<size_t>(padded_rows_ * head_dim_));
-    s.logits.resize(static_cast<size_t>(padded_rows_ * padded_block_));
-    s.o.resize(static_cast<size_t>(padded_rows_ * padded_dim_));
-    s.max.resize(static_cast<size_t>(padded_rows_));
-    s.sum.resize(static_cast<size_t>(padded_rows_));
-    s.scale.resize(static_cast<size_t>(padded_rows_));
-  }
-}
+      orders_(static_cast<size_t>(group_size_)) {}
 
 void HeadGroup::run(int64_t batch, int64_t kv_head) {
   batch_ = batch;
   kv_head_ = kv_head;
   grid_ = {call_.seqlens_q != nullptr ? call_.seqlens_q[batch] : call_.max_seqlen_q,
-           call_.seqlens_k != nullptr ? call_.seqlens_k[batch] : call_.max_seqlen_k, call_.block_size, call_.segment_size};
+           call_.seqlens_k != nullptr ? call_.seqlens_k[batch] : call_.max_seqlen_k, call_.block_size,
+           call_.segment_size};
   const int64_t blocks = grid_.k_blocks();
   mask_words_ = (blocks + 63) / 64;
   mask_.assign(static_cast<size_t>(group_size_ * grid_.q_blocks() * mask_words_), 0);
-  packed_.keys.resize(static_cast<size_t>(blocks * head_dim_ * padded_block_));
-  packed_.values.resize(static_cast<size_t>(blocks * padded_block_ * padded_dim_));
-  packed_.positions.resize(static_cast<size_t>(blocks * padded_block_));
-  packed_.first.resize(static_cast<size_t>(blocks));
-  packed_.last.resize(static_cast<size_t>(blocks));
-  packed_.key_sums.resize(static_cast<size_t>(blocks * head_dim_));
+  packed_.keys.reserve(blocks * padded_block_ * row_bytes_);
+  packed_.values.reserve(blocks * padded_block_ * row_bytes_);
+  packed_.positions.reserve(blocks * padded_block_);
+  packed_.first.reserve(blocks);
+  packed_.last.reserve(blocks);
+  packed_.mean_keys.reserve(padded_dim_ * round_up(blocks, kPadding));
   for (std::vector<int32_t>& order : orders_) {
     order.resize(static_cast<size_t>(grid_.seqlen_k));
     std::iota(order.begin(), order.end(), 0);
@@ -119,7 +109,7 @@ void HeadGroup::record(int64_t g) {
     const int64_t keys = grid_.complete_keys();
     for (int64_t j = 0; j < keys; ++j) {
       call_.trace.key_scores[head * call_.max_seqlen_k + j] =
-          static_cast<float>(std::exp(log_scores_[static_cast<size_t>(g)][static_cast<size_t>(j)]));
+          std::exp(log_scores_[static_cast<size_t>(g)][static_cast<size_t>(j)]);
     }
   }
 }
@@ -130,8 +120,28 @@ bool HeadGroup::has_trace() const {
 }
 
 // Then neither the order of the keys nor the scores of the blocks change the result, and only a trace asks for them.
-bool HeadGroup::keeps_everything() const {
-  return grid_.is_single_segment() || (call_.threshold >= 1 && !has_trace());
+bool HeadGroup::keeps_everything() const { return grid_.is_single_segment() || (call_.threshold >= 1 && !has_trace()); }
+
+int64_t HeadGroup::pack_queries(int64_t g, int64_t first_row, int64_t rows, int64_t first_strip, Scratch& scratch) {
+  const int64_t strips = round_up(rows, kernels_.width) / kernels_.width;
+  const int64_t bytes = row_bytes_ * kernels_.width;
+  scratch.rows.reserve(std::max(kernels_.width, padded_block_) * row_bytes_);
+  for (int64_t s = 0; s < strips; ++s) {
+    const int64_t count = std::min(kernels_.width, rows - s * kernels_.width);
+    load_rows(q_row(g, first_row + s * kernels_.width), call_.q.row_stride, count, kernels_.width, scratch.rows.data());
+    engine_.pack_queries(padded_dim_, scratch.rows.data(), scratch.q.data() + (first_strip + s) * bytes);
+  }
+  return strips;
+}
+
+void HeadGroup::load_rows(const char* first, int64_t stride, int64_t count, int64_t padded_count, char* packed) const {
+  const int64_t bytes = head_dim_ * engine_.element_size;
+  for (int64_t r = 0; r < count; ++r) {
+    char* row = packed + r * row_bytes_;
+    engine_.load_row(call_.dtype, first + r * stride * element_size(call_.dtype), head_dim_, row);
+    std::memset(row + bytes, 0, static_cast<size_t>(row_bytes_ - bytes));
+  }
+  std::memset(packed + count * row_bytes_, 0, static_cast<size_t>((padded_count - count) * row_bytes_));
 }
 
 const char* HeadGroup::q_row(int64_t g, int64_t row) const {

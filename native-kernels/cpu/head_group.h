@@ -1,13 +1,14 @@
 // The work of the query heads that read one KV head of one sequence, in three stages: permute, select, attend.
 //
-// What a group holds is bounded by one KV head: packed keys and values of one key order, the orders and scores of its query
-// heads, and one bit for each block. Nothing has the size seqlen_q x seqlen_k.
+// What a group holds is bounded by one KV head: packed keys and values of one key order, the orders and scores of its
+// query heads, and one bit for each block. Nothing has the size seqlen_q x seqlen_k.
 #ifndef PBS_ATTN_CPU_HEAD_GROUP_H_
 #define PBS_ATTN_CPU_HEAD_GROUP_H_
 
 #include <cstdint>
 #include <vector>
 
+#include "aligned_buffer.h"
 #include "block_grid.h"
 #include "kernels.h"
 #include "pbs_attn.h"
@@ -23,59 +24,76 @@ class HeadGroup {
   void run(int64_t batch, int64_t kv_head);
 
  private:
-  // Keys and values of one key order, ready for the kernels.
+  // Keys and values of one key order, ready for the engine.
   struct Packed {
-    std::vector<float> keys;         // (k_blocks, head_dim, padded block): each block transposed
-    std::vector<float> values;       // (k_blocks, padded block, padded head_dim)
-    std::vector<int32_t> positions;  // (k_blocks, padded block): original position, INT32_MAX for padding
-    std::vector<int32_t> first;      // (k_blocks): smallest original position
-    std::vector<int32_t> last;       // (k_blocks): largest
-    std::vector<float> key_sums;     // (k_blocks, head_dim)
+    AlignedBuffer<char> keys;          // (k_blocks, padded block, padded dim) elements of the engine
+    AlignedBuffer<char> values;        // the same size
+    AlignedBuffer<int32_t> positions;  // (k_blocks, padded block): original position, INT32_MAX for padding
+    AlignedBuffer<int32_t> first;      // (k_blocks): smallest original position
+    AlignedBuffer<int32_t> last;       // (k_blocks): largest
+    AlignedBuffer<float> mean_keys;    // (padded dim, padded k_blocks)
   };
 
-  // What one thread needs to attend with.
+  // What one thread works with.
   struct Scratch {
-    std::vector<float> q;       // (padded rows, head_dim)
-    std::vector<float> logits;  // (padded rows, padded block)
-    std::vector<float> o;       // (padded rows, padded head_dim)
-    std::vector<float> max;
-    std::vector<double> sum;
-    std::vector<float> scale;
+    AlignedBuffer<char> rows;     // (padded block or strip, padded dim) elements of the engine
+    AlignedBuffer<char> q;        // (strips, padded dim, width)
+    AlignedBuffer<float> logits;  // (strips, padded block, width)
+    AlignedBuffer<float> o;       // (strips, padded dim, width)
+    AlignedBuffer<float> max;     // (strips, width)
+    AlignedBuffer<double> sum;    // (strips, width)
+    AlignedBuffer<float> floats;  // rows of floats
+    std::vector<QueryStrip> strips;
+    std::vector<uint64_t> ranked;  // blocks of a row or keys of a segment, to be sorted
   };
 
-  void score_keys(int64_t g);
   void permute();
+  void score_keys(int64_t g);
+  void share_scores();
+  void order_segment(int64_t g, int64_t segment, Scratch& scratch);
   void pack(int64_t g);
+  void pack_block(const std::vector<int32_t>& order, int64_t j, Scratch& scratch);
   void select(int64_t g);
-  void select_row(int64_t g, int64_t i, int64_t first_block, const std::vector<double>& key_means);
+  void select_rows(int64_t g, int64_t begin, int64_t end, int64_t first_block, Scratch& scratch);
+  void keep_by_score(const float* scores, int64_t count, double total, uint64_t* mask, Scratch& scratch);
   void attend(int64_t first_head, int64_t heads);
-  void attend_block(int64_t g, int64_t i, Scratch& scratch);
+  void attend_block(int64_t first_head, int64_t heads, int64_t i, Scratch& scratch);
+  void finish_strip(const QueryStrip& strip, int64_t g, int64_t first_row, int64_t rows, Scratch& scratch);
   void record(int64_t g);
+
+  // Packs the queries first_row.. of a head, `rows` of them, as strips; returns how many. Rows past the last are zero.
+  int64_t pack_queries(int64_t g, int64_t first_row, int64_t rows, int64_t first_strip, Scratch& scratch);
+  void load_rows(const char* first, int64_t stride, int64_t count, int64_t padded_count, char* packed) const;
 
   bool keeps_everything() const;
   bool has_trace() const;
-  uint64_t* mask_row(int64_t g, int64_t i) { return &mask_[static_cast<size_t>((g * grid_.q_blocks() + i) * mask_words_)]; }
+  uint64_t* mask_row(int64_t g, int64_t i) {
+    return &mask_[static_cast<size_t>((g * grid_.q_blocks() + i) * mask_words_)];
+  }
   const char* q_row(int64_t g, int64_t row) const;
   const char* k_row(int64_t row) const;
   const char* v_row(int64_t row) const;
+  TileShape tile_shape(int64_t keys) const { return {keys, padded_dim_, static_cast<float>(call_.softmax_scale)}; }
 
   const Kernels& kernels_;
+  const Engine& engine_;
   pbs_attn_call& call_;
   Team& team_;
   const int64_t group_size_;
   const int64_t head_dim_;
   const int64_t padded_dim_;
   const int64_t padded_block_;
-  const int64_t padded_rows_;
+  const int64_t row_bytes_;  // of a packed row
+  const int64_t strips_per_block_;
   int64_t batch_ = 0;
   int64_t kv_head_ = 0;
   BlockGrid grid_{};
   int64_t mask_words_ = 0;
   Packed packed_;
-  std::vector<Scratch> scratch_;
-  std::vector<std::vector<double>> log_scores_;  // for each query head (complete_keys): log of the key's score
-  std::vector<std::vector<int32_t>> orders_;     // for each query head (seqlen_k): original position at each place
-  std::vector<uint64_t> mask_;                   // (group_size, q_blocks, mask_words): a bit for each key block
+  std::vector<Scratch> scratch_;                // one for each thread
+  std::vector<std::vector<float>> log_scores_;  // for each query head (complete_keys): log of the key's score
+  std::vector<std::vector<int32_t>> orders_;    // for each query head (seqlen_k): original position at each place
+  std::vector<uint64_t> mask_;                  // (group_size, q_blocks, mask_words): a bit for each key block
 };
 
 }  // namespace pbs_attn

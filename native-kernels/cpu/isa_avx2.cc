@@ -1,5 +1,9 @@
 // AVX2 and FMA.
+#include <cstddef>
+#include <cstdint>
+
 #include "kernels.h"
+#include "pbs_attn.h"
 
 namespace pbs_attn {
 namespace isa_avx2 {
@@ -12,6 +16,6 @@ constexpr int kNv = 2;
 
 }  // namespace isa_avx2
 
-constexpr Kernels kAvx2Kernels = isa_avx2::make_kernels("avx2");
+constexpr Kernels kAvx2Kernels = isa_avx2::make_kernels("avx2", nullptr);
 
 }  // namespace pbs_attn

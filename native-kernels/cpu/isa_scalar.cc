@@ -1,17 +1,21 @@
-// No instruction beyond the platform's baseline (SSE2 on x86-64, NEON on aarch64).
+// The baseline of the processor family: SSE2, or plain C++.
+#include <cstddef>
+#include <cstdint>
+
 #include "kernels.h"
+#include "pbs_attn.h"
 
 namespace pbs_attn {
 namespace isa_scalar {
 
 constexpr int kWidth = 4;
-constexpr int kMr = 4;
-constexpr int kNv = 2;
+constexpr int kMr = 2;
+constexpr int kNv = 4;
 
 #include "kernels-inl.h"
 
 }  // namespace isa_scalar
 
-constexpr Kernels kScalarKernels = isa_scalar::make_kernels("scalar");
+constexpr Kernels kScalarKernels = isa_scalar::make_kernels("scalar", nullptr);
 
 }  // namespace pbs_attn

@@ -1,14 +1,21 @@
 // The kernels, written once; each isa_*.cc includes this file inside a namespace of its own and compiles it for its
-// instruction set. It needs, defined before: kWidth (floats in a vector), kMr (rows of the register tile), kNv (its vectors).
+// instruction set. It needs, defined before: kWidth (floats in a vector), kMr (rows of a register tile), kNv (its
+// vectors).
 //
-// No header with inline functions may be included from here on: the linker would keep one copy for all instruction sets.
-
-constexpr int kDoubles = kWidth / 2;
+// No header with inline functions may be included from here on: the linker would keep one copy for all instruction
+// sets.
 
 typedef float VecF __attribute__((vector_size(kWidth * 4)));
 typedef int32_t VecI __attribute__((vector_size(kWidth * 4)));
-typedef double VecD __attribute__((vector_size(kWidth * 4)));
+typedef double HalfD __attribute__((vector_size(kWidth * 4)));  // half as many doubles
 typedef float HalfF __attribute__((vector_size(kWidth * 2)));
+typedef uint32_t Vec4 __attribute__((vector_size(16)));
+
+constexpr int64_t kStripWidth = kNv * kWidth;
+
+// How much larger than `max` a scaled logit may be before the sums are rescaled: e^6 does no harm to a float, and
+// rescaling is rare then.
+constexpr float kMaxLag = 6;
 
 template <typename V, typename T>
 inline V load(const T* p) {
@@ -22,182 +29,404 @@ inline void store(T* p, V v) {
   __builtin_memcpy(p, &v, sizeof(V));
 }
 
-template <typename V, typename T>
-inline V broadcast(T x) {
-  return x - V{};
-}
+inline VecF broadcast(float x) { return x - VecF{}; }
 
-// e^x to about one unit in the last place; 0 below the smallest normal number. n comes from rounding x / ln 2, e^(x - n ln 2)
-// from a polynomial, and 2^n from the bits of its exponent.
-inline VecF exp_f32(VecF x) {
-  const VecF lowest = broadcast<VecF>(-87.0f);
-  const VecI is_zero = x < lowest;
-  x = is_zero ? lowest : x;
+// e^(x * scale) with the relative error of a polynomial of degree 4 (3e-6) or 6 (1e-7); 0 below 2^-125. x * scale
+// <= 88.
+template <int kDegree>
+inline VecF exp_scaled(VecF x, float scale) {
+  const VecF y = x * (scale * 1.44269504f);
   const float rounder = 12582912.0f;  // 1.5 * 2^23: adding it leaves the rounded integer in the low bits
-  const VecF shifted = x * 1.44269504f + rounder;
-  const VecF n = shifted - rounder;
-  const VecF r = (x - n * 0.693359375f) + n * 2.12194440e-4f;
-  VecF p = broadcast<VecF>(1.9875691500e-4f);
-  p = p * r + 1.3981999507e-3f;
-  p = p * r + 8.3334519073e-3f;
-  p = p * r + 4.1665795894e-2f;
-  p = p * r + 1.6666665459e-1f;
-  p = p * r + 5.0000001201e-1f;
-  p = p * (r * r) + r + 1.0f;
-  const VecI exponent = (__builtin_convertvector(n, VecI) + 127) << 23;
-  VecF power;
-  __builtin_memcpy(&power, &exponent, sizeof(power));
-  const VecF result = p * power;
-  return is_zero ? VecF{} : result;
+  const VecF shifted = y + rounder;
+  const VecF f = y - (shifted - rounder);
+  VecF p;  // 2^f for |f| <= 1/2
+  if (kDegree == 4) {
+    p = f * 0.00958285314f + 0.0559064267f;
+    p = p * f + 0.240240986f;
+    p = p * f + 0.693124193f;
+  } else {
+    p = f * 0.00015353362f + 0.00133988747f;
+    p = p * f + 0.00961843736f;
+    p = p * f + 0.0555033247f;
+    p = p * f + 0.240226479f;
+    p = p * f + 0.693147203f;
+  }
+  p = p * f + 1.0f;
+  VecI bits, exponent;
+  __builtin_memcpy(&bits, &p, sizeof(bits));
+  __builtin_memcpy(&exponent, &shifted, sizeof(exponent));
+  bits += exponent << 23;
+  VecF result;
+  __builtin_memcpy(&result, &bits, sizeof(result));
+  return y < -125.0f ? VecF{} : result;
 }
 
-inline float max_of(VecF v) {
-  float best = v[0];
-  for (int i = 1; i < kWidth; ++i) best = v[i] > best ? v[i] : best;
-  return best;
+inline float sum_lanes(VecF v) {
+  float lanes[kWidth];
+  store(lanes, v);
+#pragma GCC unroll 4
+  for (int n = kWidth / 2; n >= 1; n /= 2) {
+    for (int i = 0; i < n; ++i) lanes[i] += lanes[i + n];
+  }
+  return lanes[0];
 }
 
-inline double sum_of(VecD v) {
+inline bool any_lane(VecI v) {
+  uint64_t words[kWidth / 2];
+  store(words, v);
+  uint64_t all = 0;
+  for (int i = 0; i < kWidth / 2; ++i) all |= words[i];
+  return all != 0;
+}
+
+// Adds the lanes of v to doubles.
+inline void add_to_doubles(VecF v, double* sums) {
+  HalfF low, high;
+  __builtin_memcpy(&low, &v, sizeof(low));
+  __builtin_memcpy(&high, reinterpret_cast<const char*>(&v) + sizeof(low), sizeof(high));
+  store(sums, load<HalfD>(sums) + __builtin_convertvector(low, HalfD));
+  store(sums + kWidth / 2, load<HalfD>(sums + kWidth / 2) + __builtin_convertvector(high, HalfD));
+}
+
+// ---- Element types
+
+inline float float_of(uint32_t bits) {
+  float x;
+  __builtin_memcpy(&x, &bits, sizeof(x));
+  return x;
+}
+
+inline uint32_t bits_of(float x) {
+  uint32_t bits;
+  __builtin_memcpy(&bits, &x, sizeof(bits));
+  return bits;
+}
+
+struct Float32 {
+  typedef uint32_t Bits;
+  static constexpr Bits kExponent = 0x7f800000;
+  static float to_float(Bits x) { return float_of(x); }
+  static Bits from_float(float x) { return bits_of(x); }
+};
+
+struct Bfloat16 {
+  typedef uint16_t Bits;
+  static constexpr Bits kExponent = 0x7f80;
+  static float to_float(Bits x) { return float_of(static_cast<uint32_t>(x) << 16); }
+  static Bits from_float(float x) {
+    const uint32_t bits = bits_of(x);
+    return static_cast<Bits>((bits + 0x7fff + ((bits >> 16) & 1)) >> 16);
+  }
+};
+
+struct Float16 {
+  typedef uint16_t Bits;
+  static constexpr Bits kExponent = 0x7c00;
+  // Moves exponent and fraction into float32's places; the product corrects the bias, for subnormal numbers too.
+  static float to_float(Bits x) {
+    const float magnitude = float_of(static_cast<uint32_t>(x & 0x7fff) << 13) * float_of(0x77800000);  // * 2^112
+    return float_of(bits_of(magnitude) | (static_cast<uint32_t>(x & 0x8000) << 16));
+  }
+  static Bits from_float(float x) {
+    const uint32_t bits = bits_of(x);
+    const uint32_t sign = (bits >> 16) & 0x8000;
+    const uint32_t magnitude = bits & 0x7fffffff;
+    const uint32_t small = bits_of(float_of(magnitude) + 0.5f) - bits_of(0.5f);  // below 2^-14: in steps of 2^-24
+    const uint32_t rebased = magnitude - (112u << 23);
+    const uint32_t normal = (rebased + 0xfff + ((rebased >> 13) & 1)) >> 13;
+    const uint32_t finite = magnitude < 0x38800000 ? small : normal;
+    return static_cast<Bits>(sign | (magnitude >= 0x477ff000 ? 0x7c00 : finite));  // 65520 and more round to infinity
+  }
+};
+
+// Calls f with the type that a pbs_attn_dtype stands for.
+template <typename F>
+inline auto with_type(int32_t dtype, const F& f) {
+  if (dtype == PBS_ATTN_FLOAT32) return f(Float32{});
+  if (dtype == PBS_ATTN_BFLOAT16) return f(Bfloat16{});
+  return f(Float16{});
+}
+
+bool all_finite(int32_t dtype, const void* row, int64_t n) {
+  return with_type(dtype, [&](auto type) {
+    typedef typename decltype(type)::Bits Bits;
+    Bits bad = 0;
+    for (int64_t i = 0; i < n; ++i) {
+      const Bits exponent = load<Bits>(static_cast<const Bits*>(row) + i) & type.kExponent;
+      bad |= exponent == type.kExponent ? 1 : 0;
+    }
+    return bad == 0;
+  });
+}
+
+void add_row(int32_t dtype, const void* row, int64_t n, float* sums) {
+  with_type(dtype, [&](auto type) {
+    typedef typename decltype(type)::Bits Bits;
+    for (int64_t i = 0; i < n; ++i) sums[i] += type.to_float(load<Bits>(static_cast<const Bits*>(row) + i));
+  });
+}
+
+void load_floats(int32_t dtype, const void* row, int64_t n, void* packed) {
+  with_type(dtype, [&](auto type) {
+    typedef typename decltype(type)::Bits Bits;
+    float* floats = static_cast<float*>(packed);
+    for (int64_t i = 0; i < n; ++i) floats[i] = type.to_float(load<Bits>(static_cast<const Bits*>(row) + i));
+  });
+}
+
+void store_row(int32_t dtype, const float* values, int64_t n, void* row) {
+  with_type(dtype, [&](auto type) {
+    typedef typename decltype(type)::Bits Bits;
+    for (int64_t i = 0; i < n; ++i) store(static_cast<Bits*>(row) + i, type.from_float(values[i]));
+  });
+}
+
+// ---- Transposition
+
+#if defined(__clang__)
+#define PBS_ATTN_SHUFFLE(a, b, i, j, k, l) __builtin_shufflevector(a, b, i, j, k, l)
+#else
+#define PBS_ATTN_SHUFFLE(a, b, i, j, k, l) __builtin_shuffle(a, b, Vec4{i, j, k, l})
+#endif
+
+// to (cols, rows) = from (rows, cols) transposed, elements of 4 bytes. rows and cols are multiples of 4.
+void transpose(int64_t rows, int64_t cols, const uint32_t* from, int64_t ld_from, uint32_t* to, int64_t ld_to) {
+  for (int64_t i = 0; i < rows; i += 4) {
+    for (int64_t j = 0; j < cols; j += 4) {
+      const uint32_t* x = from + i * ld_from + j;
+      const Vec4 a = load<Vec4>(x), b = load<Vec4>(x + ld_from);
+      const Vec4 c = load<Vec4>(x + 2 * ld_from), d = load<Vec4>(x + 3 * ld_from);
+      const Vec4 ab_low = PBS_ATTN_SHUFFLE(a, b, 0, 4, 1, 5), ab_high = PBS_ATTN_SHUFFLE(a, b, 2, 6, 3, 7);
+      const Vec4 cd_low = PBS_ATTN_SHUFFLE(c, d, 0, 4, 1, 5), cd_high = PBS_ATTN_SHUFFLE(c, d, 2, 6, 3, 7);
+      uint32_t* y = to + j * ld_to + i;
+      store(y, PBS_ATTN_SHUFFLE(ab_low, cd_low, 0, 1, 4, 5));
+      store(y + ld_to, PBS_ATTN_SHUFFLE(ab_low, cd_low, 2, 3, 6, 7));
+      store(y + 2 * ld_to, PBS_ATTN_SHUFFLE(ab_high, cd_high, 0, 1, 4, 5));
+      store(y + 3 * ld_to, PBS_ATTN_SHUFFLE(ab_high, cd_high, 2, 3, 6, 7));
+    }
+  }
+}
+
+void unpack_output(int64_t dim, const float* o, const float* factor, float* rows) {
+  for (int64_t d = 0; d < dim; d += 4) {
+    float scaled[4 * kStripWidth];
+    for (int64_t i = 0; i < 4; ++i) {
+      for (int64_t q = 0; q < kStripWidth; ++q) scaled[i * kStripWidth + q] = o[(d + i) * kStripWidth + q] * factor[q];
+    }
+    transpose(4, kStripWidth, reinterpret_cast<const uint32_t*>(scaled), kStripWidth,
+              reinterpret_cast<uint32_t*>(rows + d), dim);
+  }
+}
+
+// ---- Matrix products
+
+// Units of 4 bytes: a float, or two bfloat16 that are multiplied and added at once.
+struct FloatUnit {
+  typedef float Unit;
+  static VecF multiply_add(VecF sum, Unit a, VecF b) { return sum + broadcast(a) * b; }
+};
+
+// One register tile: kRows rows by kVecs vectors of a b, where a(r, i) = a[r * a_row + i * a_step]. Without `shrink` it
+// replaces c; with it c (m, n) becomes c shrink(n) + a b.
+template <typename U, int kRows, int kVecs>
+inline void gemm_tile(int64_t k, const typename U::Unit* a, int64_t a_row, int64_t a_step, const float* b, int64_t ldb,
+                      float* c, int64_t ldc, const float* shrink) {
+  VecF acc[kRows][kVecs] = {};
+  for (int64_t i = 0; i < k; ++i) {
+    VecF row[kVecs];
+#pragma GCC unroll 8
+    for (int v = 0; v < kVecs; ++v) row[v] = load<VecF>(b + i * ldb + v * kWidth);
+#pragma GCC unroll 16
+    for (int r = 0; r < kRows; ++r) {
+      const typename U::Unit x = a[r * a_row + i * a_step];
+#pragma GCC unroll 8
+      for (int v = 0; v < kVecs; ++v) acc[r][v] = U::multiply_add(acc[r][v], x, row[v]);
+    }
+  }
+#pragma GCC unroll 16
+  for (int r = 0; r < kRows; ++r) {
+#pragma GCC unroll 8
+    for (int v = 0; v < kVecs; ++v) {
+      float* to = c + r * ldc + v * kWidth;
+      store(to, shrink == nullptr ? acc[r][v] : load<VecF>(to) * load<VecF>(shrink + v * kWidth) + acc[r][v]);
+    }
+  }
+}
+
+// All rows of a tile that is kStripWidth wide.
+template <typename U>
+inline void gemm_strip(int64_t m, int64_t k, const typename U::Unit* a, int64_t a_row, int64_t a_step, const float* b,
+                       int64_t ldb, float* c, int64_t ldc, const float* shrink) {
+  int64_t i = 0;
+  for (; i + kMr <= m; i += kMr) {
+    gemm_tile<U, kMr, kNv>(k, a + i * a_row, a_row, a_step, b, ldb, c + i * ldc, ldc, shrink);
+  }
+  for (; i < m; ++i) gemm_tile<U, 1, kNv>(k, a + i * a_row, a_row, a_step, b, ldb, c + i * ldc, ldc, shrink);
+}
+
+void gemm(int64_t m, int64_t n, int64_t k, const float* a, int64_t lda, const float* b, int64_t ldb, float* c,
+          int64_t ldc) {
+  for (int64_t j = 0; j < n; j += kStripWidth) gemm_strip<FloatUnit>(m, k, a, lda, 1, b + j, ldb, c + j, ldc, nullptr);
+}
+
+double exp_row(int64_t n, float* x, float max, float scale) {
+  double sums[kWidth] = {};
+  int64_t i = 0;
+  for (; i + kWidth <= n; i += kWidth) {
+    const VecF e = exp_scaled<6>(load<VecF>(x + i) - max, scale);
+    store(x + i, e);
+    add_to_doubles(e, sums);
+  }
   double sum = 0;
-  for (int i = 0; i < kDoubles; ++i) sum += v[i];
+  for (const double s : sums) sum += s;
+  for (; i < n; ++i) {
+    x[i] = exp_scaled<6>(broadcast(x[i] - max), scale)[0];
+    sum += x[i];
+  }
   return sum;
 }
 
-// One register tile: kRows rows by kVecs vectors of c.
-template <typename T, typename V, int kRows, int kVecs>
-inline void gemm_tile(int64_t k, const T* a, int64_t lda, const T* b, int64_t ldb, T* c, int64_t ldc, bool accumulate) {
-  constexpr int kLane = sizeof(V) / sizeof(T);
-  V acc[kRows][kVecs];
-#pragma GCC unroll 8
-  for (int r = 0; r < kRows; ++r) {
-#pragma GCC unroll 8
-    for (int v = 0; v < kVecs; ++v) acc[r][v] = accumulate ? load<V>(c + r * ldc + v * kLane) : V{};
-  }
-  for (int64_t i = 0; i < k; ++i) {
-    V row[kVecs];
-#pragma GCC unroll 8
-    for (int v = 0; v < kVecs; ++v) row[v] = load<V>(b + i * ldb + v * kLane);
-#pragma GCC unroll 8
-    for (int r = 0; r < kRows; ++r) {
-      const V x = broadcast<V>(a[r * lda + i]);
-#pragma GCC unroll 8
-      for (int v = 0; v < kVecs; ++v) acc[r][v] += x * row[v];
-    }
-  }
-#pragma GCC unroll 8
-  for (int r = 0; r < kRows; ++r) {
-#pragma GCC unroll 8
-    for (int v = 0; v < kVecs; ++v) store(c + r * ldc + v * kLane, acc[r][v]);
-  }
-}
+// ---- Softmax
 
-template <typename T, typename V>
-void gemm(int64_t m, int64_t n, int64_t k, const T* a, int64_t lda, const T* b, int64_t ldb, T* c, int64_t ldc,
-          bool accumulate) {
-  constexpr int64_t kLane = sizeof(V) / sizeof(T);
-  int64_t j = 0;
-  for (; j + kNv * kLane <= n; j += kNv * kLane) {
-    for (int64_t i = 0; i < m; i += kMr) {
-      gemm_tile<T, V, kMr, kNv>(k, a + i * lda, lda, b + j, ldb, c + i * ldc + j, ldc, accumulate);
-    }
-  }
-  for (; j < n; j += kLane) {
-    for (int64_t i = 0; i < m; i += kMr) {
-      gemm_tile<T, V, kMr, 1>(k, a + i * lda, lda, b + j, ldb, c + i * ldc + j, ldc, accumulate);
-    }
-  }
-}
-
-void softmax_tile(int64_t rows, int64_t cols, float* logits, int64_t ld, const int32_t* key_positions,
-                  int32_t first_position, const SoftmaxRows& state) {
+// The weights of a tile replace its logits (keys, kStripWidth); max and sum move on. shrink (kStripWidth) says by how
+// much what was summed before has to be multiplied; the result whether any of it is not 1. Positions null: every key is
+// visible.
+template <typename E>
+inline bool softmax_tile(int64_t keys, float scale, const int32_t* positions, int32_t first_position, float* logits,
+                         float* max, double* sum, float* shrink) {
   const float infinity = __builtin_inff();
-  for (int64_t r = 0; r < rows; ++r) {
-    float* x = logits + r * ld;
-    VecF best = broadcast<VecF>(-infinity);
-    for (int64_t j = 0; j < cols; j += kWidth) {
-      VecF v = load<VecF>(x + j);
-      if (key_positions != nullptr) {
-        const VecI hidden = load<VecI>(key_positions + j) > broadcast<VecI>(first_position + static_cast<int32_t>(r));
-        v = hidden ? broadcast<VecF>(-infinity) : v;
-        store(x + j, v);
+  VecF best[kNv], shift[kNv], total[kNv] = {};
+  for (int v = 0; v < kNv; ++v) best[v] = broadcast(-infinity);
+  if (positions == nullptr) {
+    for (int64_t j = 0; j < keys; ++j) {
+#pragma GCC unroll 8
+      for (int v = 0; v < kNv; ++v) {
+        const VecF x = load<VecF>(logits + j * kStripWidth + v * kWidth);
+        best[v] = x > best[v] ? x : best[v];
       }
-      best = v > best ? v : best;
     }
-    const float tile_max = max_of(best);
-    const float old_max = state.max[r];
-    const float new_max = tile_max > old_max ? tile_max : old_max;
-    if (new_max == -infinity) {  // this row has not seen a key yet
-      for (int64_t j = 0; j < cols; j += kWidth) store(x + j, VecF{});
-      state.scale[r] = 1;
-      continue;
+  } else {
+    int32_t queries[kStripWidth];
+    for (int q = 0; q < kStripWidth; ++q) queries[q] = first_position + q;
+    for (int64_t j = 0; j < keys; ++j) {
+#pragma GCC unroll 8
+      for (int v = 0; v < kNv; ++v) {
+        float* at = logits + j * kStripWidth + v * kWidth;
+        const VecF x = load<VecI>(queries + v * kWidth) < positions[j] ? broadcast(-infinity) : load<VecF>(at);
+        store(at, x);
+        best[v] = x > best[v] ? x : best[v];
+      }
     }
-    const float shrink = exp_f32(broadcast<VecF>(old_max - new_max))[0];
-    VecD sum = {};
-    for (int64_t j = 0; j < cols; j += kWidth) {
-      const VecF p = exp_f32(load<VecF>(x + j) - new_max);
-      store(x + j, p);
-      HalfF low, high;
-      __builtin_memcpy(&low, &p, sizeof(low));
-      __builtin_memcpy(&high, reinterpret_cast<const char*>(&p) + sizeof(low), sizeof(high));
-      sum += __builtin_convertvector(low, VecD) + __builtin_convertvector(high, VecD);
+  }
+  VecI changed = {};
+  for (int v = 0; v < kNv; ++v) {
+    const VecF old = load<VecF>(max + v * kWidth);
+    const VecF now = best[v] > old + kMaxLag / scale ? best[v] : old;
+    shift[v] = now == -infinity ? VecF{} : now;  // no key seen yet: every weight is 0
+    store(max + v * kWidth, now);
+    store(shrink + v * kWidth, exp_scaled<6>(old - shift[v], scale));
+    changed |= now != old;
+  }
+  E::weigh_keys(keys, scale, shift, logits, total);
+  const bool rescale = any_lane(changed);
+  for (int v = 0; v < kNv; ++v) {
+    if (rescale) {
+      for (int l = 0; l < kWidth; ++l) sum[v * kWidth + l] *= shrink[v * kWidth + l];
+    } else {
+      store(shrink + v * kWidth, broadcast(1));
     }
-    state.sum[r] = state.sum[r] * shrink + sum_of(sum);
-    state.max[r] = new_max;
-    state.scale[r] = shrink;
+    add_to_doubles(total[v], sum + v * kWidth);
+  }
+  return rescale;
+}
+
+// Takes strips of queries through a key block with the products of engine E.
+template <typename E>
+void attend(const TileShape& shape, const KeyBlock& block, const QueryStrip* strips, int64_t count, float* scratch) {
+  [[maybe_unused]] const typename E::Session session;
+  for (const QueryStrip* s = strips; s < strips + count; ++s) {
+    if (block.first > s->last_position) continue;  // a block of the own segment that comes after these queries
+    const int32_t* positions = block.last <= s->first_position ? nullptr : block.positions;
+    float shrink[kStripWidth];
+    E::multiply_keys(shape, block.keys, s->q, scratch);
+    const bool rescale =
+        softmax_tile<E>(shape.keys, shape.scale, positions, s->first_position, scratch, s->max, s->sum, shrink);
+    E::add_values(shape, block.values, scratch, rescale, shrink, s->o);
   }
 }
 
-void scale_rows(int64_t rows, int64_t cols, float* x, int64_t ld, const float* factors) {
-  for (int64_t r = 0; r < rows; ++r) {
-    if (factors[r] == 1) continue;
-    for (int64_t j = 0; j < cols; j += kWidth) store(x + r * ld + j, load<VecF>(x + r * ld + j) * factors[r]);
-  }
+template <typename E>
+void logits(const TileShape& shape, const void* keys, const void* q, float* result) {
+  [[maybe_unused]] const typename E::Session session;
+  E::multiply_keys(shape, keys, q, result);
 }
 
-// The next kWidth values of x less a shift, rounded to float: differences are small where they count.
-inline VecF float_difference(const double* x, const double* shift, int64_t shift_step) {
-  VecF result;
-  for (int half = 0; half < 2; ++half) {
-    const VecD d = load<VecD>(x + half * kDoubles) -
-                   (shift_step == 0 ? broadcast<VecD>(*shift) : load<VecD>(shift + half * kDoubles));
-    const HalfF f = __builtin_convertvector(d, HalfF);
-    __builtin_memcpy(reinterpret_cast<char*>(&result) + half * sizeof(f), &f, sizeof(f));
-  }
-  return result;
-}
+// ---- The engine in float32
 
-double sum_exp(int64_t n, const double* x, double shift) {
-  double total = 0;
-  for (int64_t i = 0; i < n; i += kWidth) {
-    const VecF e = exp_f32(float_difference(x + i, &shift, 0));
-    for (int l = 0; l < kWidth; ++l) total += e[l];
-  }
-  return total;
-}
+struct FloatEngine {
+  struct Session {};  // nothing to prepare
 
-void column_log_sums(int64_t rows, int64_t n, const double* logits, int64_t ld, const double* row_lse, double* max,
-                     double* sum) {
-  for (int64_t j = 0; j < n; j += kDoubles) {
-    VecD best = broadcast<VecD>(-__builtin_inf());
-    for (int64_t r = 0; r < rows; ++r) {
-      const VecD d = load<VecD>(logits + r * ld + j) - row_lse[r];
-      best = d > best ? d : best;
+  static void pack_queries(int64_t dim, const void* rows, void* packed) {
+    transpose(kStripWidth, dim, static_cast<const uint32_t*>(rows), dim, static_cast<uint32_t*>(packed), kStripWidth);
+  }
+
+  static void pack_values(int64_t keys, int64_t dim, const void* rows, void* packed) {
+    __builtin_memcpy(packed, rows, static_cast<size_t>(keys * dim) * sizeof(float));
+  }
+
+  static void multiply_keys(const TileShape& shape, const void* keys, const void* q, float* result) {
+    gemm_strip<FloatUnit>(shape.keys, shape.dim, static_cast<const float*>(keys), shape.dim, 1,
+                          static_cast<const float*>(q), kStripWidth, result, kStripWidth, nullptr);
+  }
+
+  static void weigh_keys(int64_t keys, float scale, const VecF* shift, float* logits, VecF* total) {
+    for (int64_t j = 0; j < keys; ++j) {
+#pragma GCC unroll 8
+      for (int v = 0; v < kNv; ++v) {
+        float* at = logits + j * kStripWidth + v * kWidth;
+        const VecF e = exp_scaled<6>(load<VecF>(at) - shift[v], scale);
+        store(at, e);
+        total[v] += e;
+      }
     }
-    store(max + j, best);
-    store(sum + j, VecD{});
   }
-  for (int64_t r = 0; r < rows; ++r) {
-    for (int64_t j = 0; j < n; j += kWidth) {
-      double shift[kWidth];
-      for (int l = 0; l < kWidth; ++l) shift[l] = max[j + l] + row_lse[r];
-      const VecF e = exp_f32(float_difference(logits + r * ld + j, shift, 1));
-      for (int l = 0; l < kWidth; ++l) sum[j + l] += e[l];
+
+  static void add_values(const TileShape& shape, const void* values, const float* weights, bool, const float* shrink,
+                         float* o) {
+    gemm_strip<FloatUnit>(shape.dim, shape.keys, static_cast<const float*>(values), 1, shape.dim, weights, kStripWidth,
+                          o, kStripWidth, shrink);
+  }
+};
+
+constexpr Engine kFloatEngine = {
+    sizeof(float),       load_floats,        FloatEngine::pack_queries, FloatEngine::pack_values,
+    logits<FloatEngine>, attend<FloatEngine>};
+
+// ---- Scores of keys
+
+void update_sums(int64_t keys, float scale, float* logits, float* max, double* sum) {
+  float shrink[kStripWidth];
+  softmax_tile<FloatEngine>(keys, scale, nullptr, 0, logits, max, sum, shrink);
+}
+
+void column_sums(int64_t strips, int64_t keys, float scale, const float* logits, const float* max, const float* weight,
+                 float* scores) {
+  for (int64_t j = 0; j < keys; ++j) {
+    VecF total = {};
+    for (int64_t s = 0; s < strips; ++s) {
+#pragma GCC unroll 8
+      for (int v = 0; v < kNv; ++v) {
+        const int64_t lane = s * kStripWidth + v * kWidth;
+        const VecF x = load<VecF>(logits + (s * keys + j) * kStripWidth + v * kWidth);
+        total += exp_scaled<6>(x - load<VecF>(max + lane), scale) * load<VecF>(weight + lane);
+      }
     }
+    scores[j] = sum_lanes(total);
   }
 }
 
 // A constant expression: nothing of an instruction set runs before dispatch has chosen it.
-constexpr Kernels make_kernels(const char* name) {
-  return {name,       kMr,     gemm<float, VecF>, gemm<double, VecD>, softmax_tile,
-          scale_rows, sum_exp, column_log_sums};
+constexpr Kernels make_kernels(const char* name, const Engine* bfloat16) {
+  return {name,      kStripWidth, &kFloatEngine, bfloat16,    all_finite,  add_row,
+          store_row, gemm,        exp_row,       update_sums, column_sums, unpack_output};
 }

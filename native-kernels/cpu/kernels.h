@@ -1,7 +1,8 @@
 // The vector code that the stages are made of, as one table of functions for each instruction set.
 //
-// Matrices are row-major. Columns are padded to a multiple of kLanes and rows to a multiple of row_multiple, so that no
-// kernel has a tail.
+// Attention is computed transposed: a query is a column, so that a vector holds one value for each of several queries,
+// and the softmax needs no sums across a vector. Keys and head dimensions are padded with zeros to multiples of
+// kPadding: no kernel has a tail.
 #ifndef PBS_ATTN_CPU_KERNELS_H_
 #define PBS_ATTN_CPU_KERNELS_H_
 
@@ -9,46 +10,88 @@
 
 namespace pbs_attn {
 
-constexpr int64_t kLanes = 16;
+constexpr int64_t kPadding = 32;
 
-// The running state of a tile of query rows in the online softmax.
-struct SoftmaxRows {
-  float* max;    // (rows) largest logit so far
-  double* sum;   // (rows) sum of exp(logit - max)
-  float* scale;  // (rows) out: by how much what was summed before has to shrink
+// A block of packed keys and values.
+struct KeyBlock {
+  const void* keys;          // (keys, dim), in the engine's elements
+  const void* values;        // (keys, dim), as Engine::pack_values leaves them
+  const int32_t* positions;  // (keys): position of each key in the sequence, INT32_MAX for padding
+  int32_t first;             // smallest and largest of the positions
+  int32_t last;
+};
+
+// Kernels::width queries on their way through the key blocks.
+struct QueryStrip {
+  void* q;                 // as Engine::pack_queries leaves them
+  float* o;                // (dim, width): sum of the values, weighted by exp(logit - max)
+  float* max;              // (width): what the weights are relative to; up to kMaxLag less than the largest q k so far
+  double* sum;             // (width): sum of the weights
+  int32_t first_position;  // of the strip's first query; the others follow
+  int32_t last_position;
+};
+
+// Sizes of a tile, and the factor on q k.
+struct TileShape {
+  int64_t keys;  // padded
+  int64_t dim;   // padded
+  float scale;
+};
+
+// Attention in one element type.
+struct Engine {
+  int64_t element_size;  // bytes of a packed element
+
+  // Reads n elements of a row of pbs_attn_dtype dtype as packed elements.
+  void (*load_row)(int32_t dtype, const void* row, int64_t n, void* packed);
+  // rows (width, dim) to the layout of QueryStrip::q, of the same size.
+  void (*pack_queries)(int64_t dim, const void* rows, void* packed);
+  // rows (keys, dim) to the layout of KeyBlock::values, of the same size.
+  void (*pack_values)(int64_t keys, int64_t dim, const void* rows, void* packed);
+  // q k for each key and query: (keys, width), without the factor.
+  void (*logits)(const TileShape& shape, const void* keys, const void* q, float* logits);
+  // Takes strips through a key block. scratch has room for (keys, width) floats.
+  void (*attend)(const TileShape& shape, const KeyBlock& block, const QueryStrip* strips, int64_t count,
+                 float* scratch);
 };
 
 struct Kernels {
   const char* name;
-  int64_t row_multiple;
+  int64_t width;  // queries in a strip
+  const Engine* float32;
+  const Engine* bfloat16;  // null: bfloat16 is computed in float32
 
-  // c (m, n) = a (m, k) b (k, n), added to c where accumulate is set. n is a multiple of kLanes, m of row_multiple.
-  void (*gemm_f32)(int64_t m, int64_t n, int64_t k, const float* a, int64_t lda, const float* b, int64_t ldb, float* c,
-                   int64_t ldc, bool accumulate);
-  void (*gemm_f64)(int64_t m, int64_t n, int64_t k, const double* a, int64_t lda, const double* b, int64_t ldb,
-                   double* c, int64_t ldc, bool accumulate);
+  // Whether n elements are all finite.
+  bool (*all_finite)(int32_t dtype, const void* row, int64_t n);
+  // Adds n elements of a row to float sums.
+  void (*add_row)(int32_t dtype, const void* row, int64_t n, float* sums);
+  // Writes n floats as elements of a row, rounded to nearest, ties to even.
+  void (*store_row)(int32_t dtype, const float* values, int64_t n, void* row);
 
-  // Turns logits (rows, cols) into exp(logit - max) in place and moves the running state on. A key is visible to row r when
-  // key_positions[col] <= first_position + r; key_positions null: all are.
-  void (*softmax_tile)(int64_t rows, int64_t cols, float* logits, int64_t ld, const int32_t* key_positions,
-                       int32_t first_position, const SoftmaxRows& state);
+  // c (m, n) = a (m, k) b (k, n), all row-major. n is a multiple of kPadding.
+  void (*gemm)(int64_t m, int64_t n, int64_t k, const float* a, int64_t lda, const float* b, int64_t ldb, float* c,
+               int64_t ldc);
+  // Turns n logits into exp(scale (x - max)) and returns their sum.
+  double (*exp_row)(int64_t n, float* x, float max, float scale);
 
-  // Multiplies each row (rows, cols) by its factor.
-  void (*scale_rows)(int64_t rows, int64_t cols, float* x, int64_t ld, const float* factors);
-
-  // Sum of exp(x[i] - shift) over n values, n a multiple of kLanes.
-  double (*sum_exp)(int64_t n, const double* x, double shift);
-
-  // For each of n columns of logits (rows, n): log of the sum over the rows of exp(logit - row_lse[row]). n is a multiple of
-  // kLanes. Computed from the column's largest term, so that it holds far below float's smallest number.
-  void (*column_log_sums)(int64_t rows, int64_t n, const double* logits, int64_t ld, const double* row_lse, double* max,
-                          double* sum);
+  // Moves the running max and sum (width) of each query on by a tile of logits (keys, width), which is spoiled.
+  void (*update_sums)(int64_t keys, float scale, float* logits, float* max, double* sum);
+  // scores[key] = the sum of exp(scale (logit - max)) weight over the queries of all strips; logits (strips, keys,
+  // width), max and weight (strips, width).
+  void (*column_sums)(int64_t strips, int64_t keys, float scale, const float* logits, const float* max,
+                      const float* weight, float* scores);
+  // o (dim, width) times factor (width), as rows (width, dim).
+  void (*unpack_output)(int64_t dim, const float* o, const float* factor, float* rows);
 };
 
 extern const Kernels kScalarKernels;
 #if defined(__x86_64__) || defined(_M_X64)
 extern const Kernels kAvx2Kernels;
 extern const Kernels kAvx512Kernels;
+extern const Kernels kAvx512Bf16Kernels;
+extern const Kernels kAmxBf16Kernels;
+#elif defined(__aarch64__)
+extern const Kernels kNeonKernels;
 #endif
 
 }  // namespace pbs_attn

@@ -19,11 +19,10 @@ namespace {
 // Rows past a sequence's own length hold nothing: output 0, log-sum-exp negative infinity.
 void clear_padding(const pbs_attn_call& call, int64_t batch) {
   if (call.seqlens_q == nullptr) return;
-  const size_t size = element_size(call.dtype);
+  const size_t bytes = static_cast<size_t>(call.head_dim * element_size(call.dtype));
   for (int64_t head = 0; head < call.num_q_heads; ++head) {
     for (int64_t row = call.seqlens_q[batch]; row < call.max_seqlen_q; ++row) {
-      const int64_t at = batch * call.o.batch_stride + head * call.o.head_stride + row * call.o.row_stride;
-      std::memset(static_cast<char*>(call.o.data) + at * static_cast<int64_t>(size), 0, static_cast<size_t>(call.head_dim) * size);
+      std::memset(row_of(call.o, call.dtype, batch, head, row), 0, bytes);
       if (call.lse != nullptr) {
         call.lse[(batch * call.num_q_heads + head) * call.max_seqlen_q + row] = -std::numeric_limits<float>::infinity();
       }
@@ -38,7 +37,7 @@ void prefill(pbs_attn_call& call) {
   }
   check_arguments(call);
   Team team(call.num_threads > 0 ? call.num_threads : available_cores());
-  check_values(call, team);
+  check_values(call, *kernels, team);
   call.kept_blocks = 0;
   call.causal_blocks = 0;
   call.permute_seconds = 0;

@@ -1,7 +1,6 @@
 // Stage 2: score the blocks by the means of their queries and permuted keys, and keep those that hold most of the mass.
 #include <algorithm>
-#include <cmath>
-#include <numeric>
+#include <cstring>
 
 #include "element.h"
 #include "head_group.h"
@@ -9,83 +8,87 @@
 namespace pbs_attn {
 namespace {
 
+constexpr int64_t kRowsPerTask = 8;
+
+int64_t round_up(int64_t n, int64_t multiple) { return (n + multiple - 1) / multiple * multiple; }
+
 void keep(uint64_t* mask, int64_t block) { mask[block / 64] |= uint64_t{1} << (block % 64); }
-
-// The shortest prefix of the falling scores whose sum reaches the threshold; nothing if none does.
-void keep_by_score(const std::vector<double>& scores, double threshold, uint64_t* mask) {
-  std::vector<int32_t> falling(scores.size());
-  std::iota(falling.begin(), falling.end(), 0);
-  std::stable_sort(falling.begin(), falling.end(), [&](int32_t a, int32_t b) {
-    return scores[static_cast<size_t>(a)] > scores[static_cast<size_t>(b)];
-  });
-  double sum = 0;
-  for (size_t n = 0; n < falling.size(); ++n) {
-    sum += scores[static_cast<size_t>(falling[n])];
-    if (sum >= threshold) {
-      for (size_t m = 0; m <= n; ++m) keep(mask, falling[m]);
-      return;
-    }
-  }
-}
-
-void softmax(std::vector<double>& x) {
-  if (x.empty()) return;
-  const double max = *std::max_element(x.begin(), x.end());
-  double sum = 0;
-  for (double& value : x) sum += value = std::exp(value - max);
-  for (double& value : x) value /= sum;
-}
 
 }  // namespace
 
 void HeadGroup::select(int64_t g) {
   const std::vector<int32_t>& order = orders_[static_cast<size_t>(g)];
   const int64_t first_block = (std::find(order.begin(), order.end(), 0) - order.begin()) / grid_.block_size;
-  const int64_t blocks = grid_.k_blocks();
-  std::vector<double> key_means(static_cast<size_t>(head_dim_ * blocks));  // (head_dim, k_blocks)
-  for (int64_t j = 0; j < blocks; ++j) {
-    for (int64_t d = 0; d < head_dim_; ++d) {
-      key_means[static_cast<size_t>(d * blocks + j)] =
-          static_cast<double>(packed_.key_sums[static_cast<size_t>(j * head_dim_ + d)]) / static_cast<double>(grid_.block_size);
-    }
-  }
-  team_.run(grid_.q_blocks(), [&](int64_t i, int) { select_row(g, i, first_block, key_means); });
+  const int64_t rows = grid_.q_blocks();
+  team_.run((rows + kRowsPerTask - 1) / kRowsPerTask, [&](int64_t task, int thread) {
+    select_rows(g, task * kRowsPerTask, std::min(rows, (task + 1) * kRowsPerTask), first_block,
+                scratch_[static_cast<size_t>(thread)]);
+  });
 }
 
-void HeadGroup::select_row(int64_t g, int64_t i, int64_t first_block, const std::vector<double>& key_means) {
-  const int64_t candidates = grid_.candidates(i);
-  const int64_t blocks = grid_.k_blocks();
-  uint64_t* mask = mask_row(g, i);
-  std::vector<double> scores(static_cast<size_t>(candidates));
-  if (keeps_everything()) {
-    for (int64_t j = 0; j < candidates; ++j) keep(mask, j);
-  } else if (candidates > 0) {
-    std::vector<float> row(static_cast<size_t>(head_dim_));
-    std::vector<double> sums(static_cast<size_t>(head_dim_));
-    for (int64_t r = 0; r < grid_.rows(i); ++r) {
-      load_row(call_.dtype, q_row(g, i * grid_.block_size + r), head_dim_, row.data());
-      for (size_t d = 0; d < row.size(); ++d) sums[d] += row[d];
+void HeadGroup::select_rows(int64_t g, int64_t begin, int64_t end, int64_t first_block, Scratch& scratch) {
+  const int64_t padded_blocks = round_up(grid_.k_blocks(), kPadding);
+  const int64_t columns = round_up(grid_.candidates(end - 1), kPadding);
+  scratch.floats.reserve(kRowsPerTask * (padded_dim_ + padded_blocks));
+  float* means = scratch.floats.data();
+  float* scores = means + kRowsPerTask * padded_dim_;
+  if (!keeps_everything() && columns > 0) {
+    std::fill(means, means + kRowsPerTask * padded_dim_, 0.0f);
+    for (int64_t i = begin; i < end; ++i) {
+      float* mean = means + (i - begin) * padded_dim_;
+      for (int64_t r = 0; r < grid_.rows(i); ++r) {
+        kernels_.add_row(call_.dtype, q_row(g, i * grid_.block_size + r), head_dim_, mean);
+      }
+      for (int64_t d = 0; d < head_dim_; ++d) mean[d] /= static_cast<float>(grid_.block_size);
     }
-    for (int64_t d = 0; d < head_dim_; ++d) {
-      const double factor = sums[static_cast<size_t>(d)] * call_.softmax_scale / static_cast<double>(grid_.block_size);
-      const double* means = &key_means[static_cast<size_t>(d * blocks)];
-      for (int64_t j = 0; j < candidates; ++j) scores[static_cast<size_t>(j)] += factor * means[j];
-    }
-    softmax(scores);
-    if (call_.threshold >= 1) {
-      for (int64_t j = 0; j < candidates; ++j) keep(mask, j);
-    } else {
-      keep_by_score(scores, call_.threshold, mask);
-    }
-    if (call_.force_first_block != 0 && first_block < candidates) keep(mask, first_block);
+    kernels_.gemm(end - begin, columns, padded_dim_, means, padded_dim_, packed_.mean_keys.data(), padded_blocks,
+                  scores, padded_blocks);
   }
-  for (int64_t j = candidates; j < grid_.visible(i); ++j) keep(mask, j);
-  if (call_.trace.block_scores != nullptr) {
-    const int64_t max_q_blocks = (call_.max_seqlen_q + grid_.block_size - 1) / grid_.block_size;
-    const int64_t max_k_blocks = (call_.max_seqlen_k + grid_.block_size - 1) / grid_.block_size;
-    const int64_t head = batch_ * call_.num_q_heads + kv_head_ * group_size_ + g;
-    float* traced = call_.trace.block_scores + (head * max_q_blocks + i) * max_k_blocks;
-    for (int64_t j = 0; j < candidates; ++j) traced[j] = static_cast<float>(scores[static_cast<size_t>(j)]);
+  for (int64_t i = begin; i < end; ++i) {
+    uint64_t* mask = mask_row(g, i);
+    const int64_t candidates = grid_.candidates(i);
+    float* row = scores + (i - begin) * padded_blocks;
+    double total = 1;
+    if (keeps_everything()) {
+      for (int64_t j = 0; j < candidates; ++j) keep(mask, j);
+    } else if (candidates > 0) {
+      const float max = *std::max_element(row, row + candidates);
+      total = kernels_.exp_row(candidates, row, max, static_cast<float>(call_.softmax_scale));
+      keep_by_score(row, candidates, total, mask, scratch);
+      if (call_.force_first_block != 0 && first_block < candidates) keep(mask, first_block);
+    }
+    for (int64_t j = candidates; j < grid_.visible(i); ++j) keep(mask, j);
+    if (call_.trace.block_scores != nullptr) {
+      const int64_t max_q_blocks = (call_.max_seqlen_q + grid_.block_size - 1) / grid_.block_size;
+      const int64_t max_k_blocks = (call_.max_seqlen_k + grid_.block_size - 1) / grid_.block_size;
+      const int64_t head = batch_ * call_.num_q_heads + kv_head_ * group_size_ + g;
+      float* traced = call_.trace.block_scores + (head * max_q_blocks + i) * max_k_blocks;
+      for (int64_t j = 0; j < candidates; ++j) traced[j] = static_cast<float>(row[j] / total);
+    }
+  }
+}
+
+// The shortest prefix of the falling scores whose sum reaches the threshold's share of the total; nothing if none does.
+void HeadGroup::keep_by_score(const float* scores, int64_t count, double total, uint64_t* mask, Scratch& scratch) {
+  if (call_.threshold >= 1) {
+    for (int64_t j = 0; j < count; ++j) keep(mask, j);
+    return;
+  }
+  std::vector<uint64_t>& ranked = scratch.ranked;
+  ranked.resize(static_cast<size_t>(count));
+  for (int64_t j = 0; j < count; ++j) {
+    uint32_t bits;  // scores are not negative, so their bits order as they do
+    std::memcpy(&bits, &scores[j], sizeof(bits));
+    ranked[static_cast<size_t>(j)] = static_cast<uint64_t>(~bits) << 32 | static_cast<uint64_t>(j);
+  }
+  std::sort(ranked.begin(), ranked.end());
+  double sum = 0;
+  for (size_t n = 0; n < ranked.size(); ++n) {
+    sum += scores[ranked[n] & 0xffffffffu];
+    if (sum >= call_.threshold * total) {
+      for (size_t m = 0; m <= n; ++m) keep(mask, static_cast<int64_t>(ranked[m] & 0xffffffffu));
+      return;
+    }
   }
 }
 

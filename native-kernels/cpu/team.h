@@ -23,8 +23,8 @@ class Team {
 
   int size() const { return static_cast<int>(workers_.size()) + 1; }
 
-  // Calls work(task, thread) for the tasks 0..tasks-1, each once; begins them in this order and returns when all are done.
-  // What a task throws is thrown here, once the others have ended.
+  // Calls work(task, thread) for the tasks 0..tasks-1, each once; begins them in this order and returns when all are
+  // done. What a task throws is thrown here, once the others have ended.
   void run(int64_t tasks, const std::function<void(int64_t task, int thread)>& work);
 
  private:

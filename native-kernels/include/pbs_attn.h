@@ -44,16 +44,19 @@ struct pbs_attn_tensor {
 };
 
 // Optional record of the intermediates, for checks; null pointers are not filled. All arrays are contiguous.
-// A block grid has q_blocks = ceil(max_seqlen_q / block_size) rows and k_blocks = ceil(max_seqlen_k / block_size) columns.
+// A block grid has q_blocks = ceil(max_seqlen_q / block_size) rows and k_blocks = ceil(max_seqlen_k / block_size)
+// columns.
 struct pbs_attn_trace {
   int32_t* indices;     // (batch, num_q_heads, max_seqlen_k): original position of the key now at this place
   float* key_scores;    // (batch, num_q_heads, max_seqlen_k): score by original position, 0 past the complete segments
   float* block_scores;  // (batch, num_q_heads, q_blocks, k_blocks): softmax over a row's candidates, 0 elsewhere
-  uint8_t* block_mask;  // (batch, num_q_heads, q_blocks, k_blocks): 1 = kept; the own segment's future blocks count as kept
+  uint8_t*
+      block_mask;  // (batch, num_q_heads, q_blocks, k_blocks): 1 = kept; the own segment's future blocks count as kept
 };
 
-// One attention call. Query head h reads KV head h / (num_q_heads / num_kv_heads). The queries of a sequence are the last
-// seqlen_q of its seqlen_k positions. Rows past a sequence's own length are padding: never read; o there is 0, lse -inf.
+// One attention call. Query head h reads KV head h / (num_q_heads / num_kv_heads). The queries of a sequence are the
+// last seqlen_q of its seqlen_k positions. Rows past a sequence's own length are padding: never read; o there is 0, lse
+// -inf.
 struct pbs_attn_call {
   // in
   uint32_t struct_size;  // sizeof(struct pbs_attn_call)
@@ -61,9 +64,9 @@ struct pbs_attn_call {
   int32_t batch;
   int32_t num_q_heads;
   int32_t num_kv_heads;
-  int32_t head_dim;      // 1..256
-  int32_t max_seqlen_q;  // rows of q and o
-  int32_t max_seqlen_k;  // rows of k and v
+  int32_t head_dim;          // 1..256
+  int32_t max_seqlen_q;      // rows of q and o
+  int32_t max_seqlen_k;      // rows of k and v
   const int32_t* seqlens_q;  // (batch), or null: max_seqlen_q each
   const int32_t* seqlens_k;  // (batch), or null: max_seqlen_k each
   struct pbs_attn_tensor q;  // (batch, num_q_heads, max_seqlen_q, head_dim)
@@ -80,8 +83,8 @@ struct pbs_attn_call {
   int32_t num_threads;        // >= 1; 0: one per core that this process may use
   struct pbs_attn_trace trace;
   // out
-  int64_t kept_blocks;    // over all sequences and query heads
-  int64_t causal_blocks;  // candidates and own-segment blocks, kept or not; density = kept_blocks / causal_blocks
+  int64_t kept_blocks;     // over all sequences and query heads
+  int64_t causal_blocks;   // candidates and own-segment blocks, kept or not; density = kept_blocks / causal_blocks
   double permute_seconds;  // wall time of each stage
   double select_seconds;
   double attend_seconds;
@@ -91,8 +94,8 @@ struct pbs_attn_call {
 PBS_ATTN_API uint32_t pbs_attn_abi_version(void);
 
 // Name of the instruction set that calls will use: "scalar", "avx2", "avx512", "avx512_bf16", "amx_bf16", "neon". The
-// environment variable PBS_ATTN_ISA, read once, overrides the choice; a name that is unknown or that this CPU cannot run
-// makes this return null and every call fail with PBS_ATTN_UNSUPPORTED.
+// environment variable PBS_ATTN_ISA, read once, overrides the choice; a name that is unknown or that this CPU cannot
+// run makes this return null and every call fail with PBS_ATTN_UNSUPPORTED.
 PBS_ATTN_API const char* pbs_attn_isa(void);
 
 // Instruction sets that this build holds and this CPU can run, best first, separated by commas.

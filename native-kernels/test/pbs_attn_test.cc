@@ -2,6 +2,8 @@
 //
 //   pbs_attn_test ISA        cases on one instruction set (not run, and said so, where this CPU lacks it)
 //   pbs_attn_test dispatch   the choice of an instruction set
+#include "pbs_attn.h"
+
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
@@ -12,8 +14,6 @@
 #include <random>
 #include <string>
 #include <vector>
-
-#include "pbs_attn.h"
 
 namespace {
 
@@ -109,7 +109,8 @@ class Oracle {
         }
         std::fill(scores.begin(), scores.end(), mean);
       }
-      for (int64_t g = 0; g < group; ++g) compare_head(kv * group + g, kv, scores[static_cast<size_t>(g)], o_error, lse_error, kept);
+      for (int64_t g = 0; g < group; ++g)
+        compare_head(kv * group + g, kv, scores[static_cast<size_t>(g)], o_error, lse_error, kept);
     }
   }
 
@@ -146,8 +147,9 @@ class Oracle {
     std::vector<int64_t> order(static_cast<size_t>(c_.seqlen_k));
     std::iota(order.begin(), order.end(), 0);
     for (size_t s = 0; s < scores.size(); s += static_cast<size_t>(c_.segment_size)) {
-      std::stable_sort(order.begin() + static_cast<int64_t>(s), order.begin() + static_cast<int64_t>(s) + c_.segment_size,
-                       [&](int64_t a, int64_t b) { return scores[static_cast<size_t>(a)] > scores[static_cast<size_t>(b)]; });
+      std::stable_sort(
+          order.begin() + static_cast<int64_t>(s), order.begin() + static_cast<int64_t>(s) + c_.segment_size,
+          [&](int64_t a, int64_t b) { return scores[static_cast<size_t>(a)] > scores[static_cast<size_t>(b)]; });
     }
     const int64_t k_blocks = (c_.seqlen_k + c_.block_size - 1) / c_.block_size;
     const int64_t first_block = (std::find(order.begin(), order.end(), 0) - order.begin()) / c_.block_size;
@@ -184,7 +186,8 @@ class Oracle {
 
   void keep_by_score(std::vector<std::pair<double, int64_t>> candidates, std::vector<bool>& kept) const {
     if (candidates.empty()) return;
-    std::stable_sort(candidates.begin(), candidates.end(), [](const auto& a, const auto& b) { return a.first > b.first; });
+    std::stable_sort(candidates.begin(), candidates.end(),
+                     [](const auto& a, const auto& b) { return a.first > b.first; });
     double total = 0;
     for (const auto& x : candidates) total += std::exp(x.first - candidates[0].first);
     double sum = 0;
@@ -255,7 +258,8 @@ void check_shapes() {
   for (const int64_t n : {1, 127, 128, 129, 255, 256, 257, 700}) {
     check({n, n, 64, 2, 1, 128, 256, 0.7, PBS_ATTN_PER_QUERY_HEAD, 2}, 11);
   }
-  for (const int64_t d : {1, 32, 33, 80, 96, 128, 256}) check({300, 300, d, 1, 1, 128, 256, 0.7, PBS_ATTN_PER_QUERY_HEAD, 1}, 12);
+  for (const int64_t d : {1, 32, 33, 80, 96, 128, 256})
+    check({300, 300, d, 1, 1, 128, 256, 0.7, PBS_ATTN_PER_QUERY_HEAD, 1}, 12);
   for (const int64_t n : {1, 100, 257, 640}) check({n, 700, 32, 4, 2, 64, 128, 0.6, PBS_ATTN_PER_QUERY_HEAD, 2}, 13);
   check({650, 650, 48, 7, 1, 64, 256, 0.5, PBS_ATTN_PER_KV_HEAD, 3}, 14);
   check({650, 650, 48, 7, 1, 64, 64, 0.5, PBS_ATTN_PER_QUERY_HEAD, 3}, 15);
@@ -268,7 +272,9 @@ void check_random() {
   const uint32_t seed = std::random_device{}();
   std::printf("random cases with seed %u\n", seed);
   std::mt19937 random(seed);
-  const auto pick = [&](int64_t low, int64_t high) { return std::uniform_int_distribution<int64_t>(low, high)(random); };
+  const auto pick = [&](int64_t low, int64_t high) {
+    return std::uniform_int_distribution<int64_t>(low, high)(random);
+  };
   for (int n = 0; n < 20; ++n) {
     const int64_t block = pick(1, 80);
     const int64_t kv_heads = pick(1, 2);

@@ -1,0 +1,40 @@
+// What the engines in bfloat16 share: products are exact in float32, and so are the sums but for float32's own
+// rounding.
+
+// Reads a row as it is: these engines compute no other element type.
+void load_bfloat16(int32_t, const void* row, int64_t n, void* packed) {
+  __builtin_memcpy(packed, row, static_cast<size_t>(n) * sizeof(uint16_t));
+}
+
+// Two elements of a row make a unit of 4 bytes: (kStripWidth, dim / 2) units, transposed.
+void pack_bfloat16_queries(int64_t dim, const void* rows, void* packed) {
+  transpose(kStripWidth, dim / 2, static_cast<const uint32_t*>(rows), dim / 2, static_cast<uint32_t*>(packed),
+            kStripWidth);
+}
+
+// rows (keys, dim) to (keys / 2, dim) units of one element of an even and one of the odd key after it.
+inline void pair_keys(int64_t keys, int64_t dim, const uint16_t* rows, uint32_t* pairs) {
+  for (int64_t j = 0; j < keys; j += 2) {
+    for (int64_t d = 0; d < dim; ++d) {
+      pairs[j / 2 * dim + d] = rows[j * dim + d] | static_cast<uint32_t>(rows[(j + 1) * dim + d]) << 16;
+    }
+  }
+}
+
+// Weights as units of an even and the odd key after it: (keys / 2, kStripWidth), at the front of the logits.
+void weigh_bfloat16_keys(int64_t keys, float scale, const VecF* shift, float* logits, VecF* total) {
+  for (int64_t j = 0; j < keys; j += 2) {
+#pragma GCC unroll 8
+    for (int v = 0; v < kNv; ++v) {
+      const float* at = logits + j * kStripWidth + v * kWidth;
+      const VecF even = exp_scaled<4>(load<VecF>(at) - shift[v], scale);
+      const VecF odd = exp_scaled<4>(load<VecF>(at + kStripWidth) - shift[v], scale);
+      total[v] += even + odd;
+      // Interleaves the halves of the converted vector: even keys' elements below, odd keys' above.
+      const __m512i halves = (__m512i)_mm512_cvtne2ps_pbh((__m512)odd, (__m512)even);
+      const __m512i interleave = _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23, 7,
+                                                  22, 6, 21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
+      store(logits + j / 2 * kStripWidth + v * kWidth, _mm512_permutexvar_epi16(interleave, halves));
+    }
+  }
+}

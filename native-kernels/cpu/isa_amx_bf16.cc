@@ -1,0 +1,125 @@
+// AMX with BF16: tiles of 16 rows by 64 bytes, multiplied 16 x 16 x 32 at a time.
+#include <immintrin.h>
+
+#include <cstddef>
+#include <cstdint>
+
+#include "kernels.h"
+#include "pbs_attn.h"
+
+namespace pbs_attn {
+namespace isa_amx_bf16 {
+
+constexpr int kWidth = 16;
+constexpr int kMr = 8;
+constexpr int kNv = 2;
+
+#include "bfloat16-inl.h"
+#include "kernels-inl.h"
+
+// How the tile registers are laid out: all of them 16 rows by 64 bytes.
+struct TileConfig {
+  uint8_t palette = 1;
+  uint8_t start_row = 0;
+  uint8_t reserved[14] = {};
+  uint16_t row_bytes[16] = {64, 64, 64, 64, 64, 64, 64, 64};
+  uint8_t rows[16] = {16, 16, 16, 16, 16, 16, 16, 16};
+};
+
+// The compiler knows neither what memory the tile instructions read nor what they write.
+inline void memory_barrier() { asm volatile("" ::: "memory"); }
+
+// c (32, 32) [+]= a b: a has 32 rows, a_row bytes apart, of 64-byte steps; b rows of units, 32 to a row; both go on for
+// `steps`. Registers 0..3 hold c, 4 and 5 rows of a, 6 and 7 columns of b.
+template <bool kAccumulate>
+inline void multiply_tiles(int64_t steps, const char* a, int64_t a_row, const float* b, float* c) {
+  constexpr int64_t kRowBytes = kStripWidth * sizeof(float);
+  if (kAccumulate) {
+    _tile_loadd(0, c, kRowBytes);
+    _tile_loadd(1, c + 16, kRowBytes);
+    _tile_loadd(2, c + 16 * kStripWidth, kRowBytes);
+    _tile_loadd(3, c + 16 * kStripWidth + 16, kRowBytes);
+  } else {
+    _tile_zero(0);
+    _tile_zero(1);
+    _tile_zero(2);
+    _tile_zero(3);
+  }
+  for (int64_t i = 0; i < steps; ++i) {
+    _tile_loadd(4, a + i * 64, a_row);
+    _tile_loadd(6, b + i * 16 * kStripWidth, kRowBytes);
+    _tile_dpbf16ps(0, 4, 6);
+    _tile_loadd(7, b + i * 16 * kStripWidth + 16, kRowBytes);
+    _tile_dpbf16ps(1, 4, 7);
+    _tile_loadd(5, a + i * 64 + 16 * a_row, a_row);
+    _tile_dpbf16ps(2, 5, 6);
+    _tile_dpbf16ps(3, 5, 7);
+  }
+  _tile_stored(0, c, kRowBytes);
+  _tile_stored(1, c + 16, kRowBytes);
+  _tile_stored(2, c + 16 * kStripWidth, kRowBytes);
+  _tile_stored(3, c + 16 * kStripWidth + 16, kRowBytes);
+}
+
+struct AmxEngine {
+  // Configures the tile registers of this thread, and frees them in the end.
+  struct Session {
+    Session() {
+      static const TileConfig config;
+      asm volatile("ldtilecfg %0" ::"m"(config));
+    }
+    ~Session() { _tile_release(); }
+  };
+
+  // rows (keys, dim) to (dim, keys): pairs of keys first, so that what is transposed are units of 4 bytes.
+  static void pack_values(int64_t keys, int64_t dim, const void* rows, void* packed) {
+    const uint16_t* from = static_cast<const uint16_t*>(rows);
+    uint32_t pairs[4 * 256];
+    for (int64_t j = 0; j < keys; j += 8) {
+      pair_keys(8, dim, from + j * dim, pairs);
+      transpose(4, dim, pairs, dim, static_cast<uint32_t*>(packed) + j / 2, keys / 2);
+    }
+  }
+
+  static void multiply_keys(const TileShape& shape, const void* keys, const void* q, float* result) {
+    const int64_t row = shape.dim * static_cast<int64_t>(sizeof(uint16_t));
+    memory_barrier();
+    for (int64_t j = 0; j < shape.keys; j += 32) {
+      multiply_tiles<false>(shape.dim / 32, static_cast<const char*>(keys) + j * row, row, static_cast<const float*>(q),
+                            result + j * kStripWidth);
+    }
+    memory_barrier();
+  }
+
+  static void weigh_keys(int64_t keys, float scale, const VecF* shift, float* logits, VecF* total) {
+    weigh_bfloat16_keys(keys, scale, shift, logits, total);
+  }
+
+  static void add_values(const TileShape& shape, const void* values, const float* weights, bool rescale,
+                         const float* shrink, float* o) {
+    if (rescale) {
+      for (int64_t d = 0; d < shape.dim; ++d) {
+        for (int v = 0; v < kNv; ++v) {
+          float* at = o + d * kStripWidth + v * kWidth;
+          store(at, load<VecF>(at) * load<VecF>(shrink + v * kWidth));
+        }
+      }
+    }
+    const int64_t row = shape.keys * static_cast<int64_t>(sizeof(uint16_t));
+    memory_barrier();
+    for (int64_t d = 0; d < shape.dim; d += 32) {
+      multiply_tiles<true>(shape.keys / 32, static_cast<const char*>(values) + d * row, row, weights,
+                           o + d * kStripWidth);
+    }
+    memory_barrier();
+  }
+};
+
+constexpr Engine kBfloat16Engine = {sizeof(uint16_t),       load_bfloat16,     pack_bfloat16_queries,
+                                    AmxEngine::pack_values, logits<AmxEngine>, attend<AmxEngine>};
+
+}  // namespace isa_amx_bf16
+
+constexpr Kernels kAmxBf16Kernels = isa_amx_bf16::make_kernels("amx_bf16", &isa_amx_bf16::kBfloat16Engine);
+
+}  // namespace pbs_attn

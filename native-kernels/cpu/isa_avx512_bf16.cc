@@ -1,0 +1,58 @@
+// AVX-512 with BF16: vdpbf16ps multiplies and adds pairs of bfloat16.
+#include <immintrin.h>
+
+#include <cstddef>
+#include <cstdint>
+
+#include "kernels.h"
+#include "pbs_attn.h"
+
+namespace pbs_attn {
+namespace isa_avx512_bf16 {
+
+constexpr int kWidth = 16;
+constexpr int kMr = 8;
+constexpr int kNv = 2;
+
+#include "bfloat16-inl.h"
+#include "kernels-inl.h"
+
+struct Bfloat16Unit {
+  typedef uint32_t Unit;
+  static VecF multiply_add(VecF sum, Unit a, VecF b) {
+    return (VecF)_mm512_dpbf16_ps((__m512)sum, (__m512bh)_mm512_set1_epi32(static_cast<int>(a)), (__m512bh)b);
+  }
+};
+
+struct Bfloat16Engine {
+  struct Session {};
+
+  static void pack_values(int64_t keys, int64_t dim, const void* rows, void* packed) {
+    pair_keys(keys, dim, static_cast<const uint16_t*>(rows), static_cast<uint32_t*>(packed));
+  }
+
+  static void multiply_keys(const TileShape& shape, const void* keys, const void* q, float* result) {
+    gemm_strip<Bfloat16Unit>(shape.keys, shape.dim / 2, static_cast<const uint32_t*>(keys), shape.dim / 2, 1,
+                             static_cast<const float*>(q), kStripWidth, result, kStripWidth, nullptr);
+  }
+
+  static void weigh_keys(int64_t keys, float scale, const VecF* shift, float* logits, VecF* total) {
+    weigh_bfloat16_keys(keys, scale, shift, logits, total);
+  }
+
+  static void add_values(const TileShape& shape, const void* values, const float* weights, bool, const float* shrink,
+                         float* o) {
+    gemm_strip<Bfloat16Unit>(shape.dim, shape.keys / 2, static_cast<const uint32_t*>(values), 1, shape.dim, weights,
+                             kStripWidth, o, kStripWidth, shrink);
+  }
+};
+
+constexpr Engine kBfloat16Engine = {sizeof(uint16_t),       load_bfloat16,
+                                    pack_bfloat16_queries,  Bfloat16Engine::pack_values,
+                                    logits<Bfloat16Engine>, attend<Bfloat16Engine>};
+
+}  // namespace isa_avx512_bf16
+
+constexpr Kernels kAvx512Bf16Kernels = isa_avx512_bf16::make_kernels("avx512_bf16", &isa_avx512_bf16::kBfloat16Engine);
+
+}  // namespace pbs_attn
