@@ -14,8 +14,9 @@ constexpr int kWidth = 16;
 constexpr int kMr = 8;
 constexpr int kNv = 2;
 
-#include "bfloat16-inl.h"
 #include "kernels-inl.h"
+
+#include "bfloat16-inl.h"
 
 // How the tile registers are laid out: all of them 16 rows by 64 bytes.
 struct TileConfig {

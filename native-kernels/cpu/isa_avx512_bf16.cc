@@ -14,8 +14,9 @@ constexpr int kWidth = 16;
 constexpr int kMr = 8;
 constexpr int kNv = 2;
 
-#include "bfloat16-inl.h"
 #include "kernels-inl.h"
+
+#include "bfloat16-inl.h"
 
 struct Bfloat16Unit {
   typedef uint32_t Unit;
