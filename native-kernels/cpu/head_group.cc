@@ -40,7 +40,7 @@ HeadGroup::HeadGroup(const Kernels& kernels, pbs_attn_call& call, Team& team)
       row_bytes_(padded_dim_ * engine_.element_size),
       strips_per_block_(round_up(call.block_size, kernels.width) / kernels.width),
       scratch_(static_cast<size_t>(team.size())),
-      log_scores_(static_cast<size_t>(group_size_)),
+      scores_(static_cast<size_t>(group_size_)),
       orders_(static_cast<size_t>(group_size_)) {}
 
 void HeadGroup::run(int64_t batch, int64_t kv_head) {
@@ -108,8 +108,8 @@ void HeadGroup::record(int64_t g) {
   if (call_.trace.key_scores != nullptr) {
     const int64_t keys = grid_.complete_keys();
     for (int64_t j = 0; j < keys; ++j) {
-      call_.trace.key_scores[head * call_.max_seqlen_k + j] =
-          std::exp(log_scores_[static_cast<size_t>(g)][static_cast<size_t>(j)]);
+      const float score = scores_[static_cast<size_t>(g)][static_cast<size_t>(j)];
+      call_.trace.key_scores[head * call_.max_seqlen_k + j] = score > 0 ? score : std::exp(score);
     }
   }
 }

@@ -90,10 +90,12 @@ class HeadGroup {
   BlockGrid grid_{};
   int64_t mask_words_ = 0;
   Packed packed_;
-  std::vector<Scratch> scratch_;                // one for each thread
-  std::vector<std::vector<float>> log_scores_;  // for each query head (complete_keys): log of the key's score
-  std::vector<std::vector<int32_t>> orders_;    // for each query head (seqlen_k): original position at each place
-  std::vector<uint64_t> mask_;                  // (group_size, q_blocks, mask_words): a bit for each key block
+  std::vector<Scratch> scratch_;  // one for each thread
+  // For each query head (complete_keys): the key's score, or its logarithm, which is negative, where it is below 1e-30.
+  // Where logits are in the hundreds, most are; and their order counts.
+  std::vector<std::vector<float>> scores_;
+  std::vector<std::vector<int32_t>> orders_;  // for each query head (seqlen_k): original position at each place
+  std::vector<uint64_t> mask_;                // (group_size, q_blocks, mask_words): a bit for each key block
 };
 
 }  // namespace pbs_attn

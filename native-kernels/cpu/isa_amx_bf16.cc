@@ -63,6 +63,8 @@ inline void multiply_tiles(int64_t steps, const char* a, int64_t a_row, const fl
 }
 
 struct AmxEngine {
+  static constexpr int64_t kElementSize = sizeof(uint16_t);
+
   // Configures the tile registers of this thread, and frees them in the end.
   struct Session {
     Session() {
@@ -82,12 +84,12 @@ struct AmxEngine {
     }
   }
 
-  static void multiply_keys(const TileShape& shape, const void* keys, const void* q, float* result) {
-    const int64_t row = shape.dim * static_cast<int64_t>(sizeof(uint16_t));
+  static void multiply_keys(const TileShape& shape, const void* keys, int64_t key_stride, const void* q,
+                            float* result) {
     memory_barrier();
     for (int64_t j = 0; j < shape.keys; j += 32) {
-      multiply_tiles<false>(shape.dim / 32, static_cast<const char*>(keys) + j * row, row, static_cast<const float*>(q),
-                            result + j * kStripWidth);
+      multiply_tiles<false>(shape.dim / 32, static_cast<const char*>(keys) + j * key_stride, key_stride,
+                            static_cast<const float*>(q), result + j * kStripWidth);
     }
     memory_barrier();
   }
@@ -106,7 +108,7 @@ struct AmxEngine {
         }
       }
     }
-    const int64_t row = shape.keys * static_cast<int64_t>(sizeof(uint16_t));
+    const int64_t row = shape.keys * kElementSize;
     memory_barrier();
     for (int64_t d = 0; d < shape.dim; d += 32) {
       multiply_tiles<true>(shape.keys / 32, static_cast<const char*>(values) + d * row, row, weights,
@@ -116,8 +118,8 @@ struct AmxEngine {
   }
 };
 
-constexpr Engine kBfloat16Engine = {sizeof(uint16_t),       load_bfloat16,     pack_bfloat16_queries,
-                                    AmxEngine::pack_values, logits<AmxEngine>, attend<AmxEngine>};
+constexpr Engine kBfloat16Engine = {AmxEngine::kElementSize, load_bfloat16,     pack_bfloat16_queries,
+                                    AmxEngine::pack_values,  logits<AmxEngine>, attend<AmxEngine>};
 
 }  // namespace isa_amx_bf16
 

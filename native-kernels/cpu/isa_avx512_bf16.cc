@@ -26,15 +26,19 @@ struct Bfloat16Unit {
 };
 
 struct Bfloat16Engine {
+  static constexpr int64_t kElementSize = sizeof(uint16_t);
+
   struct Session {};
 
   static void pack_values(int64_t keys, int64_t dim, const void* rows, void* packed) {
     pair_keys(keys, dim, static_cast<const uint16_t*>(rows), static_cast<uint32_t*>(packed));
   }
 
-  static void multiply_keys(const TileShape& shape, const void* keys, const void* q, float* result) {
-    gemm_strip<Bfloat16Unit>(shape.keys, shape.dim / 2, static_cast<const uint32_t*>(keys), shape.dim / 2, 1,
-                             static_cast<const float*>(q), kStripWidth, result, kStripWidth, nullptr);
+  static void multiply_keys(const TileShape& shape, const void* keys, int64_t key_stride, const void* q,
+                            float* result) {
+    gemm_strip<Bfloat16Unit>(shape.keys, shape.dim / 2, static_cast<const uint32_t*>(keys),
+                             key_stride / static_cast<int64_t>(sizeof(uint32_t)), 1, static_cast<const float*>(q),
+                             kStripWidth, result, kStripWidth, nullptr);
   }
 
   static void weigh_keys(int64_t keys, float scale, const VecF* shift, float* logits, VecF* total) {
@@ -48,9 +52,8 @@ struct Bfloat16Engine {
   }
 };
 
-constexpr Engine kBfloat16Engine = {sizeof(uint16_t),       load_bfloat16,
-                                    pack_bfloat16_queries,  Bfloat16Engine::pack_values,
-                                    logits<Bfloat16Engine>, attend<Bfloat16Engine>};
+constexpr Engine kBfloat16Engine = {Bfloat16Engine::kElementSize, load_bfloat16,          pack_bfloat16_queries,
+                                    Bfloat16Engine::pack_values,  logits<Bfloat16Engine>, attend<Bfloat16Engine>};
 
 }  // namespace isa_avx512_bf16
 

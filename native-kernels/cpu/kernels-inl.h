@@ -348,7 +348,7 @@ void attend(const TileShape& shape, const KeyBlock& block, const QueryStrip* str
     if (block.first > s->last_position) continue;  // a block of the own segment that comes after these queries
     const int32_t* positions = block.last <= s->first_position ? nullptr : block.positions;
     float shrink[kStripWidth];
-    E::multiply_keys(shape, block.keys, s->q, scratch);
+    E::multiply_keys(shape, block.keys, shape.dim * E::kElementSize, s->q, scratch);
     const bool rescale =
         softmax_tile<E>(shape.keys, shape.scale, positions, s->first_position, scratch, s->max, s->sum, shrink);
     E::add_values(shape, block.values, scratch, rescale, shrink, s->o);
@@ -356,14 +356,16 @@ void attend(const TileShape& shape, const KeyBlock& block, const QueryStrip* str
 }
 
 template <typename E>
-void logits(const TileShape& shape, const void* keys, const void* q, float* result) {
+void logits(const TileShape& shape, const void* keys, int64_t key_stride, const void* q, float* result) {
   [[maybe_unused]] const typename E::Session session;
-  E::multiply_keys(shape, keys, q, result);
+  E::multiply_keys(shape, keys, key_stride, q, result);
 }
 
 // ---- The engine in float32
 
 struct FloatEngine {
+  static constexpr int64_t kElementSize = sizeof(float);
+
   struct Session {};  // nothing to prepare
 
   static void pack_queries(int64_t dim, const void* rows, void* packed) {
@@ -374,8 +376,9 @@ struct FloatEngine {
     __builtin_memcpy(packed, rows, static_cast<size_t>(keys * dim) * sizeof(float));
   }
 
-  static void multiply_keys(const TileShape& shape, const void* keys, const void* q, float* result) {
-    gemm_strip<FloatUnit>(shape.keys, shape.dim, static_cast<const float*>(keys), shape.dim, 1,
+  static void multiply_keys(const TileShape& shape, const void* keys, int64_t key_stride, const void* q,
+                            float* result) {
+    gemm_strip<FloatUnit>(shape.keys, shape.dim, static_cast<const float*>(keys), key_stride / kElementSize, 1,
                           static_cast<const float*>(q), kStripWidth, result, kStripWidth, nullptr);
   }
 

@@ -48,8 +48,8 @@ struct Engine {
   void (*pack_queries)(int64_t dim, const void* rows, void* packed);
   // rows (keys, dim) to the layout of KeyBlock::values, of the same size.
   void (*pack_values)(int64_t keys, int64_t dim, const void* rows, void* packed);
-  // q k for each key and query: (keys, width), without the factor.
-  void (*logits)(const TileShape& shape, const void* keys, const void* q, float* logits);
+  // q k for each key and query: (keys, width), without the factor. Rows of keys are key_stride bytes apart.
+  void (*logits)(const TileShape& shape, const void* keys, int64_t key_stride, const void* q, float* logits);
   // Takes strips through a key block. scratch has room for (keys, width) floats.
   void (*attend)(const TileShape& shape, const KeyBlock& block, const QueryStrip* strips, int64_t count,
                  float* scratch);

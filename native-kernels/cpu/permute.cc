@@ -15,6 +15,8 @@ constexpr int64_t kTileKeys = 128;
 constexpr int64_t kTilesPerTask = 16;
 constexpr float kSmallestSum = 1e-30f;  // below it a sum of weights has lost digits, or is 0
 
+float log_of_score(float score) { return score > 0 ? std::log(score) : score; }
+
 int64_t divide_up(int64_t n, int64_t by) { return (n + by - 1) / by; }
 
 // Bits that order as the negated floats do.
@@ -47,6 +49,9 @@ void HeadGroup::score_keys(int64_t g) {
   const int64_t tiles = divide_up(keys, kTileKeys);
   const int64_t tasks = divide_up(tiles, kTilesPerTask);
   const float scale = static_cast<float>(call_.softmax_scale);
+  // Whether the engine can read the keys where they are.
+  const bool is_packed = engine_.element_size == element_size(call_.dtype) && padded_dim_ == head_dim_ &&
+                         call_.k.row_stride * element_size(call_.dtype) % 4 == 0;
 
   AlignedBuffer<char> q;
   q.reserve(lanes * row_bytes_);
@@ -59,11 +64,17 @@ void HeadGroup::score_keys(int64_t g) {
   const auto compute_logits = [&](int64_t tile, Scratch& s) {
     const int64_t begin = tile * kTileKeys;
     const int64_t count = std::min(kTileKeys, keys - begin);
-    s.rows.reserve(std::max(kTileKeys, padded_block_) * row_bytes_);
-    s.logits.reserve(lanes * std::max(kTileKeys, padded_block_));
-    load_rows(k_row(begin), call_.k.row_stride, count, kTileKeys, s.rows.data());
+    s.logits.reserve(lanes * kTileKeys);
+    const char* rows = k_row(begin);
+    int64_t stride = call_.k.row_stride * element_size(call_.dtype);
+    if (!is_packed || count < kTileKeys) {
+      s.rows.reserve(kTileKeys * row_bytes_);
+      load_rows(rows, call_.k.row_stride, count, kTileKeys, s.rows.data());
+      rows = s.rows.data();
+      stride = row_bytes_;
+    }
     for (int64_t strip = 0; strip < strips; ++strip) {
-      engine_.logits(tile_shape(kTileKeys), s.rows.data(), q.data() + strip * width * row_bytes_,
+      engine_.logits(tile_shape(kTileKeys), rows, stride, q.data() + strip * width * row_bytes_,
                      s.logits.data() + strip * kTileKeys * width);
     }
     return count;
@@ -99,7 +110,7 @@ void HeadGroup::score_keys(int64_t g) {
     weight[r] = is_query ? static_cast<float>(1 / (sum * static_cast<double>(queries))) : 0;
   }
 
-  std::vector<float>& scores = log_scores_[static_cast<size_t>(g)];
+  std::vector<float>& scores = scores_[static_cast<size_t>(g)];
   scores.resize(static_cast<size_t>(keys));
   // The log of a key's score from its largest term on, for scores that a sum of floats cannot hold.
   const auto log_score = [&](const float* logits, int64_t key) {
@@ -126,7 +137,7 @@ void HeadGroup::score_keys(int64_t g) {
       kernels_.column_sums(strips, kTileKeys, scale, s.logits.data(), max.data(), weight.data(), sums);
       for (int64_t j = 0; j < count; ++j) {
         scores[static_cast<size_t>(tile * kTileKeys + j)] =
-            sums[j] >= kSmallestSum ? std::log(sums[j]) : log_score(s.logits.data(), j);
+            sums[j] >= kSmallestSum ? sums[j] : log_score(s.logits.data(), j);
       }
     }
   });
@@ -138,19 +149,20 @@ void HeadGroup::share_scores() {
   team_.run(divide_up(keys, kTileKeys), [&](int64_t tile, int) {
     for (int64_t j = tile * kTileKeys; j < std::min(keys, (tile + 1) * kTileKeys); ++j) {
       const size_t key = static_cast<size_t>(j);
-      float max = log_scores_[0][key];
-      for (const std::vector<float>& scores : log_scores_) max = std::max(max, scores[key]);
+      float max = log_of_score(scores_[0][key]);
+      for (const std::vector<float>& scores : scores_) max = std::max(max, log_of_score(scores[key]));
       float sum = 0;
-      for (const std::vector<float>& scores : log_scores_) sum += std::exp(scores[key] - max);
-      const float mean = max + std::log(sum / static_cast<float>(group_size_));
-      for (std::vector<float>& scores : log_scores_) scores[key] = mean;
+      for (const std::vector<float>& scores : scores_) sum += std::exp(log_of_score(scores[key]) - max);
+      const float log_mean = max + std::log(sum / static_cast<float>(group_size_));
+      const float mean = std::exp(log_mean);
+      for (std::vector<float>& scores : scores_) scores[key] = mean >= kSmallestSum ? mean : log_mean;
     }
   });
 }
 
 // By falling score; keys of equal score stay in their order.
 void HeadGroup::order_segment(int64_t g, int64_t segment, Scratch& scratch) {
-  const std::vector<float>& scores = log_scores_[static_cast<size_t>(g)];
+  const std::vector<float>& scores = scores_[static_cast<size_t>(g)];
   const int64_t begin = segment * grid_.segment_size;
   std::vector<uint64_t>& ranked = scratch.ranked;
   ranked.resize(static_cast<size_t>(grid_.segment_size));
