@@ -2,10 +2,6 @@
 #ifndef PBS_ATTN_CPU_ALIGNED_BUFFER_H_
 #define PBS_ATTN_CPU_ALIGNED_BUFFER_H_
 
-#if defined(__linux__)
-#include <sys/mman.h>
-#endif
-
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -14,7 +10,6 @@
 namespace pbs_attn {
 
 constexpr size_t kCacheLine = 64;
-constexpr size_t kHugePage = size_t{2} << 20;
 
 template <typename T>
 class AlignedBuffer {

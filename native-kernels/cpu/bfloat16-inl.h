@@ -1,9 +1,21 @@
 // What the engines in bfloat16 share: products are exact in float32, and so are the sums but for float32's own
 // rounding.
 
-// Reads a row as it is: these engines compute no other element type.
-void load_bfloat16(int32_t, const void* row, int64_t n, void* packed) {
-  __builtin_memcpy(packed, row, static_cast<size_t>(n) * sizeof(uint16_t));
+// Copies the rows as they are: these engines compute no other element type.
+void gather_bfloat16(const Rows& rows, const int32_t* places, int64_t count, int64_t padded_count, int64_t padded_dim,
+                     void* packed) {
+  constexpr size_t kChunk = kPadding * sizeof(uint16_t);
+  const size_t bytes = static_cast<size_t>(rows.dim) * sizeof(uint16_t);
+  const size_t padded_bytes = static_cast<size_t>(padded_dim) * sizeof(uint16_t);
+  char* to = static_cast<char*>(packed);
+  for (int64_t r = 0; r < count; ++r, to += padded_bytes) {
+    const char* from = row_at(rows, places == nullptr ? r : places[r]);
+    size_t i = 0;
+    for (; i + kChunk <= bytes; i += kChunk) __builtin_memcpy(to + i, from + i, kChunk);
+    if (i < bytes) __builtin_memcpy(to + i, from + i, bytes - i);
+    if (bytes < padded_bytes) __builtin_memset(to + bytes, 0, padded_bytes - bytes);
+  }
+  __builtin_memset(to, 0, static_cast<size_t>(padded_count - count) * padded_bytes);
 }
 
 // Two elements of a row make a unit of 4 bytes: (kStripWidth, dim / 2) units, transposed.

@@ -2,8 +2,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cmath>
-#include <cstring>
 #include <numeric>
 
 #include "element.h"
@@ -37,8 +35,9 @@ HeadGroup::HeadGroup(const Kernels& kernels, pbs_attn_call& call, Team& team)
       head_dim_(call.head_dim),
       padded_dim_(round_up(call.head_dim, kPadding)),
       padded_block_(round_up(call.block_size, kPadding)),
-      row_bytes_(padded_dim_ * engine_.element_size),
+      row_bytes_(padded_dim_ * element_size(engine_.dtype)),
       strips_per_block_(round_up(call.block_size, kernels.width) / kernels.width),
+      key_scorer_(kernels, engine_, team, padded_dim_, call.softmax_scale),
       scratch_(static_cast<size_t>(team.size())),
       scores_(static_cast<size_t>(group_size_)),
       orders_(static_cast<size_t>(group_size_)) {}
@@ -108,8 +107,8 @@ void HeadGroup::record(int64_t g) {
   if (call_.trace.key_scores != nullptr) {
     const int64_t keys = grid_.complete_keys();
     for (int64_t j = 0; j < keys; ++j) {
-      const float score = scores_[static_cast<size_t>(g)][static_cast<size_t>(j)];
-      call_.trace.key_scores[head * call_.max_seqlen_k + j] = score > 0 ? score : std::exp(score);
+      call_.trace.key_scores[head * call_.max_seqlen_k + j] =
+          scores_[static_cast<size_t>(g)][static_cast<size_t>(j)].value();
     }
   }
 }
@@ -128,28 +127,16 @@ int64_t HeadGroup::pack_queries(int64_t g, int64_t first_row, int64_t rows, int6
   scratch.rows.reserve(std::max(kernels_.width, padded_block_) * row_bytes_);
   for (int64_t s = 0; s < strips; ++s) {
     const int64_t count = std::min(kernels_.width, rows - s * kernels_.width);
-    load_rows(q_row(g, first_row + s * kernels_.width), call_.q.row_stride, count, kernels_.width, scratch.rows.data());
+    engine_.gather_rows(q_rows(g, first_row + s * kernels_.width), nullptr, count, kernels_.width, padded_dim_,
+                        scratch.rows.data());
     engine_.pack_queries(padded_dim_, scratch.rows.data(), scratch.q.data() + (first_strip + s) * bytes);
   }
   return strips;
 }
 
-void HeadGroup::load_rows(const char* first, int64_t stride, int64_t count, int64_t padded_count, char* packed) const {
-  const int64_t bytes = head_dim_ * engine_.element_size;
-  for (int64_t r = 0; r < count; ++r) {
-    char* row = packed + r * row_bytes_;
-    engine_.load_row(call_.dtype, first + r * stride * element_size(call_.dtype), head_dim_, row);
-    std::memset(row + bytes, 0, static_cast<size_t>(row_bytes_ - bytes));
-  }
-  std::memset(packed + count * row_bytes_, 0, static_cast<size_t>((padded_count - count) * row_bytes_));
+Rows HeadGroup::rows_of(const pbs_attn_tensor& tensor, int64_t head, int64_t first_row) const {
+  return {call_.dtype, row_of(tensor, call_.dtype, batch_, head, first_row),
+          tensor.row_stride * element_size(call_.dtype), head_dim_};
 }
-
-const char* HeadGroup::q_row(int64_t g, int64_t row) const {
-  return row_of(call_.q, call_.dtype, batch_, kv_head_ * group_size_ + g, row);
-}
-
-const char* HeadGroup::k_row(int64_t row) const { return row_of(call_.k, call_.dtype, batch_, kv_head_, row); }
-
-const char* HeadGroup::v_row(int64_t row) const { return row_of(call_.v, call_.dtype, batch_, kv_head_, row); }
 
 }  // namespace pbs_attn

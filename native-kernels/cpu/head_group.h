@@ -11,6 +11,7 @@
 #include "aligned_buffer.h"
 #include "block_grid.h"
 #include "kernels.h"
+#include "key_scorer.h"
 #include "pbs_attn.h"
 #include "team.h"
 
@@ -48,7 +49,6 @@ class HeadGroup {
   };
 
   void permute();
-  void score_keys(int64_t g);
   void share_scores();
   void order_segment(int64_t g, int64_t segment, Scratch& scratch);
   void pack(int64_t g);
@@ -63,16 +63,16 @@ class HeadGroup {
 
   // Packs the queries first_row.. of a head, `rows` of them, as strips; returns how many. Rows past the last are zero.
   int64_t pack_queries(int64_t g, int64_t first_row, int64_t rows, int64_t first_strip, Scratch& scratch);
-  void load_rows(const char* first, int64_t stride, int64_t count, int64_t padded_count, char* packed) const;
 
   bool keeps_everything() const;
   bool has_trace() const;
   uint64_t* mask_row(int64_t g, int64_t i) {
     return &mask_[static_cast<size_t>((g * grid_.q_blocks() + i) * mask_words_)];
   }
-  const char* q_row(int64_t g, int64_t row) const;
-  const char* k_row(int64_t row) const;
-  const char* v_row(int64_t row) const;
+  Rows rows_of(const pbs_attn_tensor& tensor, int64_t head, int64_t first_row) const;
+  Rows q_rows(int64_t g, int64_t first_row) const { return rows_of(call_.q, kv_head_ * group_size_ + g, first_row); }
+  Rows k_rows() const { return rows_of(call_.k, kv_head_, 0); }
+  Rows v_rows() const { return rows_of(call_.v, kv_head_, 0); }
   TileShape tile_shape(int64_t keys) const { return {keys, padded_dim_, static_cast<float>(call_.softmax_scale)}; }
 
   const Kernels& kernels_;
@@ -89,13 +89,12 @@ class HeadGroup {
   int64_t kv_head_ = 0;
   BlockGrid grid_{};
   int64_t mask_words_ = 0;
+  KeyScorer key_scorer_;
   Packed packed_;
-  std::vector<Scratch> scratch_;  // one for each thread
-  // For each query head (complete_keys): the key's score, or its logarithm, which is negative, where it is below 1e-30.
-  // Where logits are in the hundreds, most are; and their order counts.
-  std::vector<std::vector<float>> scores_;
-  std::vector<std::vector<int32_t>> orders_;  // for each query head (seqlen_k): original position at each place
-  std::vector<uint64_t> mask_;                // (group_size, q_blocks, mask_words): a bit for each key block
+  std::vector<Scratch> scratch_;               // one for each thread
+  std::vector<std::vector<KeyScore>> scores_;  // for each query head (complete_keys)
+  std::vector<std::vector<int32_t>> orders_;   // for each query head (seqlen_k): original position at each place
+  std::vector<uint64_t> mask_;                 // (group_size, q_blocks, mask_words): a bit for each key block
 };
 
 }  // namespace pbs_attn

@@ -118,8 +118,8 @@ struct AmxEngine {
   }
 };
 
-constexpr Engine kBfloat16Engine = {AmxEngine::kElementSize, load_bfloat16,     pack_bfloat16_queries,
-                                    AmxEngine::pack_values,  logits<AmxEngine>, attend<AmxEngine>};
+constexpr Engine kBfloat16Engine = {PBS_ATTN_BFLOAT16,      gather_bfloat16,   pack_bfloat16_queries,
+                                    AmxEngine::pack_values, logits<AmxEngine>, attend<AmxEngine>};
 
 }  // namespace isa_amx_bf16
 

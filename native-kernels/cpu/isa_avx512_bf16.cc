@@ -52,8 +52,8 @@ struct Bfloat16Engine {
   }
 };
 
-constexpr Engine kBfloat16Engine = {Bfloat16Engine::kElementSize, load_bfloat16,          pack_bfloat16_queries,
-                                    Bfloat16Engine::pack_values,  logits<Bfloat16Engine>, attend<Bfloat16Engine>};
+constexpr Engine kBfloat16Engine = {PBS_ATTN_BFLOAT16,           gather_bfloat16,        pack_bfloat16_queries,
+                                    Bfloat16Engine::pack_values, logits<Bfloat16Engine>, attend<Bfloat16Engine>};
 
 }  // namespace isa_avx512_bf16
 

@@ -159,19 +159,44 @@ bool all_finite(int32_t dtype, const void* row, int64_t n) {
   });
 }
 
-void add_row(int32_t dtype, const void* row, int64_t n, float* sums) {
-  with_type(dtype, [&](auto type) {
+inline const char* row_at(const Rows& rows, int64_t r) {
+  return static_cast<const char*>(rows.first) + r * rows.stride;
+}
+
+// Columns in chunks, whose sums stay in registers.
+void sum_rows(const Rows& rows, int64_t count, float* sums) {
+  with_type(rows.dtype, [&](auto type) {
     typedef typename decltype(type)::Bits Bits;
-    for (int64_t i = 0; i < n; ++i) sums[i] += type.to_float(load<Bits>(static_cast<const Bits*>(row) + i));
+    int64_t i = 0;
+    for (; i + kPadding <= rows.dim; i += kPadding) {
+      float chunk[kPadding] = {};
+      for (int64_t r = 0; r < count; ++r) {
+        const Bits* row = reinterpret_cast<const Bits*>(row_at(rows, r)) + i;
+        for (int64_t n = 0; n < kPadding; ++n) chunk[n] += type.to_float(load<Bits>(row + n));
+      }
+      __builtin_memcpy(sums + i, chunk, sizeof(chunk));
+    }
+    for (; i < rows.dim; ++i) {
+      sums[i] = 0;
+      for (int64_t r = 0; r < count; ++r) {
+        sums[i] += type.to_float(load<Bits>(reinterpret_cast<const Bits*>(row_at(rows, r)) + i));
+      }
+    }
   });
 }
 
-void load_floats(int32_t dtype, const void* row, int64_t n, void* packed) {
-  with_type(dtype, [&](auto type) {
+void gather_floats(const Rows& rows, const int32_t* places, int64_t count, int64_t padded_count, int64_t padded_dim,
+                   void* packed) {
+  float* to = static_cast<float*>(packed);
+  with_type(rows.dtype, [&](auto type) {
     typedef typename decltype(type)::Bits Bits;
-    float* floats = static_cast<float*>(packed);
-    for (int64_t i = 0; i < n; ++i) floats[i] = type.to_float(load<Bits>(static_cast<const Bits*>(row) + i));
+    for (int64_t r = 0; r < count; ++r, to += padded_dim) {
+      const Bits* from = reinterpret_cast<const Bits*>(row_at(rows, places == nullptr ? r : places[r]));
+      for (int64_t i = 0; i < rows.dim; ++i) to[i] = type.to_float(load<Bits>(from + i));
+      for (int64_t i = rows.dim; i < padded_dim; ++i) to[i] = 0;
+    }
   });
+  __builtin_memset(to, 0, static_cast<size_t>((padded_count - count) * padded_dim) * sizeof(float));
 }
 
 void store_row(int32_t dtype, const float* values, int64_t n, void* row) {
@@ -401,9 +426,8 @@ struct FloatEngine {
   }
 };
 
-constexpr Engine kFloatEngine = {
-    sizeof(float),       load_floats,        FloatEngine::pack_queries, FloatEngine::pack_values,
-    logits<FloatEngine>, attend<FloatEngine>};
+constexpr Engine kFloatEngine = {PBS_ATTN_FLOAT32,         gather_floats,       FloatEngine::pack_queries,
+                                 FloatEngine::pack_values, logits<FloatEngine>, attend<FloatEngine>};
 
 // ---- Scores of keys
 
@@ -430,6 +454,6 @@ void column_sums(int64_t strips, int64_t keys, float scale, const float* logits,
 
 // A constant expression: nothing of an instruction set runs before dispatch has chosen it.
 constexpr Kernels make_kernels(const char* name, const Engine* bfloat16) {
-  return {name,      kStripWidth, &kFloatEngine, bfloat16,    all_finite,  add_row,
+  return {name,      kStripWidth, &kFloatEngine, bfloat16,    all_finite,  sum_rows,
           store_row, gemm,        exp_row,       update_sums, column_sums, unpack_output};
 }

@@ -12,6 +12,16 @@ namespace pbs_attn {
 
 constexpr int64_t kPadding = 32;
 
+// Rows in memory.
+struct Rows {
+  int32_t dtype;  // a pbs_attn_dtype
+  const void* first;
+  int64_t stride;  // bytes from one to the next
+  int64_t dim;     // elements of each
+
+  Rows from(int64_t row) const { return {dtype, static_cast<const char*>(first) + row * stride, stride, dim}; }
+};
+
 // A block of packed keys and values.
 struct KeyBlock {
   const void* keys;          // (keys, dim), in the engine's elements
@@ -40,10 +50,12 @@ struct TileShape {
 
 // Attention in one element type.
 struct Engine {
-  int64_t element_size;  // bytes of a packed element
+  int32_t dtype;  // of packed elements
 
-  // Reads n elements of a row of pbs_attn_dtype dtype as packed elements.
-  void (*load_row)(int32_t dtype, const void* row, int64_t n, void* packed);
+  // Reads `count` rows, with zeros after each up to padded_dim, and rows of zeros after them up to padded_count. The
+  // rows are those at `places`, or the first ones if it is null.
+  void (*gather_rows)(const Rows& rows, const int32_t* places, int64_t count, int64_t padded_count, int64_t padded_dim,
+                      void* packed);
   // rows (width, dim) to the layout of QueryStrip::q, of the same size.
   void (*pack_queries)(int64_t dim, const void* rows, void* packed);
   // rows (keys, dim) to the layout of KeyBlock::values, of the same size.
@@ -63,8 +75,8 @@ struct Kernels {
 
   // Whether n elements are all finite.
   bool (*all_finite)(int32_t dtype, const void* row, int64_t n);
-  // Adds n elements of a row to float sums.
-  void (*add_row)(int32_t dtype, const void* row, int64_t n, float* sums);
+  // sums (dim) of the first `count` rows.
+  void (*sum_rows)(const Rows& rows, int64_t count, float* sums);
   // Writes n floats as elements of a row, rounded to nearest, ties to even.
   void (*store_row)(int32_t dtype, const float* values, int64_t n, void* row);
 
