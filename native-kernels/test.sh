@@ -1,17 +1,47 @@
 #!/bin/sh
-# Builds and runs the tests of the C interface, under AddressSanitizer and UndefinedBehaviorSanitizer.
+# Checks the format of the C++ sources, and builds and runs the tests of the C interface: under AddressSanitizer and
+# UndefinedBehaviorSanitizer, and for NEON under QEMU, which shows that its results are right and nothing of its speed.
+# What a machine has no tools for is not run, and said so.
 set -eu
 source_dir=$(cd "$(dirname "$0")" && pwd)
-build=$source_dir/target/test
-if ! command -v cmake >/dev/null 2>&1 || ! command -v c++ >/dev/null 2>&1; then
+
+has() {
+  for tool in "$@"; do
+    command -v "$tool" >/dev/null 2>&1 || return 1
+  done
+}
+
+# build FOLDER CMAKE_OPTION...
+build() {
+  folder=$1
+  shift
+  mkdir -p "$folder"
+  cmake -S "$source_dir" -B "$folder" -DPBS_ATTN_TESTS=ON "$@" >"$folder/build.log" 2>&1 &&
+    cmake --build "$folder" --parallel 2 >>"$folder/build.log" 2>&1 || {
+    cat "$folder/build.log" >&2
+    exit 1
+  }
+}
+
+if has clang-format; then
+  clang-format --dry-run --Werror "$source_dir"/cpu/*.cc "$source_dir"/cpu/*.h "$source_dir"/include/*.h \
+    "$source_dir"/test/*.cc
+else
+  echo 'format of the C++ sources NOT checked: no clang-format' >&2
+fi
+
+if ! has cmake c++; then
   echo 'tests of the native kernels NOT run: no CMake or C++ compiler' >&2
   exit 0
 fi
-mkdir -p "$build"
-cmake -S "$source_dir" -B "$build" -DPBS_ATTN_TESTS=ON -DPBS_ATTN_SANITIZE=ON >"$build/build.log" 2>&1 &&
-  cmake --build "$build" --parallel 2 >>"$build/build.log" 2>&1 || {
-  cat "$build/build.log" >&2
-  exit 1
-}
-cd "$build"
-ctest --output-on-failure
+build "$source_dir/target/test" -DPBS_ATTN_SANITIZE=ON
+(cd "$source_dir/target/test" && ctest --output-on-failure)
+
+if has aarch64-linux-gnu-g++ qemu-aarch64-static; then
+  build "$source_dir/target/test-aarch64" -DCMAKE_SYSTEM_NAME=Linux -DCMAKE_SYSTEM_PROCESSOR=aarch64 \
+    -DCMAKE_CXX_COMPILER=aarch64-linux-gnu-g++ \
+    '-DCMAKE_CROSSCOMPILING_EMULATOR=qemu-aarch64-static;-L;/usr/aarch64-linux-gnu'
+  (cd "$source_dir/target/test-aarch64" && ctest --output-on-failure --tests-regex '^(neon|dispatch)$')
+else
+  echo 'NEON kernels NOT built or tested: no aarch64-linux-gnu-g++ or qemu-aarch64-static' >&2
+fi

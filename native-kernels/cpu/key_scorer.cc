@@ -147,7 +147,8 @@ KeyScore KeyScorer::score_from_logs(const Head& head, const float* logits, int64
 template <typename F>
 void KeyScorer::for_each_tile(const Rows& keys, const F& work) {
   // Whether the engine can read the keys where they are.
-  const bool is_packed = keys.dtype == engine_.dtype && keys.dim == padded_dim_ && keys.stride % 4 == 0;
+  const bool is_packed = keys.dtype == engine_.dtype && keys.dim == padded_dim_ && keys.stride % 4 == 0 &&
+                         reinterpret_cast<uintptr_t>(keys.first) % 4 == 0;
   const int64_t row_bytes = padded_dim_ * element_size(engine_.dtype);
   const int64_t tiles = divide_up(key_count_, kTileKeys);
   team_.run(divide_up(tiles, kTilesPerTask), [&](int64_t task, int thread) {

@@ -25,7 +25,75 @@ void expect(bool holds, const std::string& what) {
   ++failures;
 }
 
+std::string dtype_name(int32_t dtype) {
+  return dtype == PBS_ATTN_FLOAT32 ? "float32" : dtype == PBS_ATTN_BFLOAT16 ? "bfloat16" : "float16";
+}
+
+// The nearest number with `digits` binary digits.
+float round_to(float x, int digits) {
+  int exponent;
+  const float fraction = std::frexp(x, &exponent);
+  return std::ldexp(std::nearbyint(std::ldexp(fraction, digits)), exponent - digits);
+}
+
+// An array of a call: elements of a type, and the numbers that they stand for.
+class Elements {
+ public:
+  Elements(int32_t dtype, size_t size) : dtype_(dtype), bytes_(size * (dtype == PBS_ATTN_FLOAT32 ? 4 : 2)) {}
+
+  void* data() { return bytes_.data(); }
+  size_t size() const { return bytes_.size() / (dtype_ == PBS_ATTN_FLOAT32 ? 4 : 2); }
+
+  // Numbers of a size from 2^-14 to 2^15 come back as they are, rounded to the type.
+  void set(size_t i, float x) {
+    uint32_t bits;
+    if (dtype_ == PBS_ATTN_FLOAT32) {
+      std::memcpy(&bytes_[i * 4], &x, 4);
+    } else if (dtype_ == PBS_ATTN_BFLOAT16) {
+      const float rounded = round_to(x, 8);
+      std::memcpy(&bits, &rounded, 4);
+      set_half(i, bits >> 16);
+    } else {
+      const float rounded = round_to(std::abs(x) < 0x1p-14f ? 0 : x, 11);
+      std::memcpy(&bits, &rounded, 4);
+      set_half(i, rounded == 0 ? 0 : (bits >> 16 & 0x8000) | (((bits & 0x7fffffff) >> 13) - (112u << 10)));
+    }
+  }
+
+  float operator[](size_t i) const {
+    float x;
+    if (dtype_ == PBS_ATTN_FLOAT32) {
+      std::memcpy(&x, &bytes_[i * 4], 4);
+    } else if (dtype_ == PBS_ATTN_BFLOAT16) {
+      const uint32_t bits = static_cast<uint32_t>(half(i)) << 16;
+      std::memcpy(&x, &bits, 4);
+    } else {
+      const int exponent = half(i) >> 10 & 31;
+      const int fraction = half(i) & 1023;
+      x = exponent == 0 ? std::ldexp(static_cast<float>(fraction), -24)
+                        : std::ldexp(static_cast<float>(1024 + fraction), exponent - 25);
+      if ((half(i) & 0x8000) != 0) x = -x;
+    }
+    return x;
+  }
+
+ private:
+  uint16_t half(size_t i) const {
+    uint16_t bits;
+    std::memcpy(&bits, &bytes_[i * 2], 2);
+    return bits;
+  }
+  void set_half(size_t i, uint32_t bits) {
+    const uint16_t low = static_cast<uint16_t>(bits);
+    std::memcpy(&bytes_[i * 2], &low, 2);
+  }
+
+  int32_t dtype_;
+  std::vector<unsigned char> bytes_;
+};
+
 struct Case {
+  int32_t dtype;
   int64_t seqlen_q;
   int64_t seqlen_k;
   int64_t head_dim;
@@ -38,36 +106,38 @@ struct Case {
   int32_t threads;
 
   std::string name() const {
-    return std::to_string(seqlen_q) + "/" + std::to_string(seqlen_k) + " x " + std::to_string(head_dim) + ", heads " +
-           std::to_string(q_heads) + "/" + std::to_string(kv_heads) + ", block " + std::to_string(block_size) + "/" +
-           std::to_string(segment_size) + ", threshold " + std::to_string(threshold) + ", order " +
-           std::to_string(key_order) + ", threads " + std::to_string(threads);
+    return dtype_name(dtype) + ", " + std::to_string(seqlen_q) + "/" + std::to_string(seqlen_k) + " x " +
+           std::to_string(head_dim) + ", heads " + std::to_string(q_heads) + "/" + std::to_string(kv_heads) +
+           ", block " + std::to_string(block_size) + "/" + std::to_string(segment_size) + ", threshold " +
+           std::to_string(threshold) + ", order " + std::to_string(key_order) + ", threads " + std::to_string(threads);
   }
 };
 
 // The arrays of a call with some distance between rows, so that strides are told from sizes.
 struct Arrays {
   explicit Arrays(const Case& c, uint32_t seed)
-      : row(c.head_dim + 3),
-        q(static_cast<size_t>(c.q_heads * c.seqlen_q * row)),
-        k(static_cast<size_t>(c.kv_heads * c.seqlen_k * row)),
-        v(k.size()),
-        o(q.size(), -7.0f),
+      : row(c.head_dim + 3 + seed % 2),
+        q(c.dtype, static_cast<size_t>(c.q_heads * c.seqlen_q * row)),
+        k(c.dtype, static_cast<size_t>(c.kv_heads * c.seqlen_k * row)),
+        v(c.dtype, k.size()),
+        o(c.dtype, q.size()),
         lse(static_cast<size_t>(c.q_heads * c.seqlen_q), -7.0f) {
     std::mt19937 random(seed);
     std::normal_distribution<float> normal;
-    for (std::vector<float>* x : {&q, &k, &v}) {
-      for (float& value : *x) value = normal(random);
+    for (Elements* x : {&q, &k, &v}) {
+      for (size_t i = 0; i < x->size(); ++i) x->set(i, normal(random));
     }
+    for (size_t i = 0; i < o.size(); ++i) o.set(i, -7.0f);
   }
   int64_t row;
-  std::vector<float> q, k, v, o, lse;
+  Elements q, k, v, o;
+  std::vector<float> lse;
 };
 
 pbs_attn_call make_call(const Case& c, Arrays& a) {
   pbs_attn_call call{};
   call.struct_size = sizeof(call);
-  call.dtype = PBS_ATTN_FLOAT32;
+  call.dtype = c.dtype;
   call.batch = 1;
   call.num_q_heads = static_cast<int32_t>(c.q_heads);
   call.num_kv_heads = static_cast<int32_t>(c.kv_heads);
@@ -92,7 +162,13 @@ pbs_attn_call make_call(const Case& c, Arrays& a) {
 // The algorithm in float64, one head after the other.
 class Oracle {
  public:
-  Oracle(const Case& c, const Arrays& a) : c_(c), a_(a), scale_(1 / std::sqrt(static_cast<double>(c.head_dim))) {}
+  Oracle(const Case& c, const Arrays& a)
+      : c_(c),
+        a_(a),
+        q_(numbers(a.q)),
+        k_(numbers(a.k)),
+        v_(numbers(a.v)),
+        scale_(1 / std::sqrt(static_cast<double>(c.head_dim))) {}
 
   // Largest errors of o and lse over all rows, and the number of kept blocks.
   void compare(double& o_error, double& lse_error, int64_t& kept) {
@@ -115,9 +191,14 @@ class Oracle {
   }
 
  private:
-  const float* q(int64_t h, int64_t i) const { return &a_.q[static_cast<size_t>((h * c_.seqlen_q + i) * a_.row)]; }
-  const float* k(int64_t h, int64_t j) const { return &a_.k[static_cast<size_t>((h * c_.seqlen_k + j) * a_.row)]; }
-  const float* v(int64_t h, int64_t j) const { return &a_.v[static_cast<size_t>((h * c_.seqlen_k + j) * a_.row)]; }
+  const float* q(int64_t h, int64_t i) const { return &q_[static_cast<size_t>((h * c_.seqlen_q + i) * a_.row)]; }
+  const float* k(int64_t h, int64_t j) const { return &k_[static_cast<size_t>((h * c_.seqlen_k + j) * a_.row)]; }
+  const float* v(int64_t h, int64_t j) const { return &v_[static_cast<size_t>((h * c_.seqlen_k + j) * a_.row)]; }
+  static std::vector<float> numbers(const Elements& x) {
+    std::vector<float> values(x.size());
+    for (size_t i = 0; i < values.size(); ++i) values[i] = x[i];
+    return values;
+  }
   bool single() const { return c_.seqlen_k <= c_.segment_size; }
 
   double logit(const float* x, const float* y) const {
@@ -220,9 +301,9 @@ class Oracle {
       sum += p;
       for (int64_t d = 0; d < c_.head_dim; ++d) expected[static_cast<size_t>(d)] += p * v(kv, s.second)[d];
     }
-    const float* found = &a_.o[static_cast<size_t>((h * c_.seqlen_q + i) * a_.row)];
+    const size_t found = static_cast<size_t>((h * c_.seqlen_q + i) * a_.row);
     for (int64_t d = 0; d < c_.head_dim; ++d) {
-      const double error = std::abs(found[d] - expected[static_cast<size_t>(d)] / sum);
+      const double error = std::abs(a_.o[found + static_cast<size_t>(d)] - expected[static_cast<size_t>(d)] / sum);
       if (!(error <= o_error)) o_error = error;  // so that NaN counts
     }
     const double error = std::abs(a_.lse[static_cast<size_t>(h * c_.seqlen_q + i)] - (max + std::log(sum)));
@@ -231,6 +312,7 @@ class Oracle {
 
   const Case& c_;
   const Arrays& a_;
+  const std::vector<float> q_, k_, v_;
   const double scale_;
 };
 
@@ -243,7 +325,9 @@ void check(const Case& c, uint32_t seed) {
   double o_error, lse_error;
   int64_t kept;
   Oracle(c, a).compare(o_error, lse_error, kept);
-  expect(o_error <= 2e-5, c.name() + ": output error " + std::to_string(o_error));
+  // Values are below 5. In bfloat16 and float16 the output is rounded, and with bfloat16 instructions the weights too.
+  const double bound = c.dtype == PBS_ATTN_FLOAT32 ? 2e-5 : c.dtype == PBS_ATTN_BFLOAT16 ? 2 * 5 * 0x1p-9 : 5 * 0x1p-11;
+  expect(o_error <= bound, c.name() + ": output error " + std::to_string(o_error));
   expect(lse_error <= 1e-5, c.name() + ": lse error " + std::to_string(lse_error));
   expect(kept == call.kept_blocks,
          c.name() + ": kept " + std::to_string(call.kept_blocks) + " blocks, expected " + std::to_string(kept));
@@ -254,18 +338,19 @@ void check(const Case& c, uint32_t seed) {
   }
 }
 
-void check_shapes() {
+void check_shapes(int32_t type) {
   for (const int64_t n : {1, 127, 128, 129, 255, 256, 257, 700}) {
-    check({n, n, 64, 2, 1, 128, 256, 0.7, PBS_ATTN_PER_QUERY_HEAD, 2}, 11);
+    check({type, n, n, 64, 2, 1, 128, 256, 0.7, PBS_ATTN_PER_QUERY_HEAD, 2}, 11);
   }
   for (const int64_t d : {1, 32, 33, 80, 96, 128, 256})
-    check({300, 300, d, 1, 1, 128, 256, 0.7, PBS_ATTN_PER_QUERY_HEAD, 1}, 12);
-  for (const int64_t n : {1, 100, 257, 640}) check({n, 700, 32, 4, 2, 64, 128, 0.6, PBS_ATTN_PER_QUERY_HEAD, 2}, 13);
-  check({650, 650, 48, 7, 1, 64, 256, 0.5, PBS_ATTN_PER_KV_HEAD, 3}, 14);
-  check({650, 650, 48, 7, 1, 64, 64, 0.5, PBS_ATTN_PER_QUERY_HEAD, 3}, 15);
-  check({331, 331, 32, 2, 2, 50, 100, 0.6, PBS_ATTN_PER_QUERY_HEAD, 2}, 16);  // blocks that no vector divides
-  check({520, 520, 32, 2, 2, 64, 128, 1.0, PBS_ATTN_PER_QUERY_HEAD, 2}, 17);
-  check({520, 520, 32, 2, 2, 64, 128, 0.0, PBS_ATTN_PER_QUERY_HEAD, 2}, 18);
+    check({type, 300, 300, d, 1, 1, 128, 256, 0.7, PBS_ATTN_PER_QUERY_HEAD, 1}, 12);
+  for (const int64_t n : {1, 100, 257, 640})
+    check({type, n, 700, 32, 4, 2, 64, 128, 0.6, PBS_ATTN_PER_QUERY_HEAD, 2}, 13);
+  check({type, 650, 650, 48, 7, 1, 64, 256, 0.5, PBS_ATTN_PER_KV_HEAD, 3}, 14);
+  check({type, 650, 650, 48, 7, 1, 64, 64, 0.5, PBS_ATTN_PER_QUERY_HEAD, 3}, 15);
+  check({type, 331, 331, 32, 2, 2, 50, 100, 0.6, PBS_ATTN_PER_QUERY_HEAD, 2}, 16);  // blocks that no vector divides
+  check({type, 520, 520, 32, 2, 2, 64, 128, 1.0, PBS_ATTN_PER_QUERY_HEAD, 2}, 17);
+  check({type, 520, 520, 32, 2, 2, 64, 128, 0.0, PBS_ATTN_PER_QUERY_HEAD, 2}, 18);
 }
 
 void check_random() {
@@ -275,19 +360,20 @@ void check_random() {
   const auto pick = [&](int64_t low, int64_t high) {
     return std::uniform_int_distribution<int64_t>(low, high)(random);
   };
-  for (int n = 0; n < 20; ++n) {
+  for (int n = 0; n < 40; ++n) {
     const int64_t block = pick(1, 80);
     const int64_t kv_heads = pick(1, 2);
     const int64_t seqlen_k = pick(1, 500);
-    check({pick(1, seqlen_k), seqlen_k, pick(1, 100), kv_heads * pick(1, 4), kv_heads, block, block * pick(1, 4),
-           static_cast<double>(pick(0, 10)) / 10.0, static_cast<int32_t>(pick(0, 1)), static_cast<int32_t>(pick(1, 3))},
+    check({static_cast<int32_t>(pick(0, 2)), pick(1, seqlen_k), seqlen_k, pick(1, 100), kv_heads * pick(1, 4), kv_heads,
+           block, block * pick(1, 4), static_cast<double>(pick(0, 10)) / 10.0, static_cast<int32_t>(pick(0, 1)),
+           static_cast<int32_t>(pick(1, 3))},
           seed + static_cast<uint32_t>(n));
   }
 }
 
 // Each change makes a good call bad; the answer names the field.
 void check_refusals() {
-  const Case c{300, 300, 32, 2, 1, 128, 256, 0.9, PBS_ATTN_PER_QUERY_HEAD, 1};
+  const Case c{PBS_ATTN_FLOAT32, 300, 300, 32, 2, 1, 128, 256, 0.9, PBS_ATTN_PER_QUERY_HEAD, 1};
   const auto refuse = [&](const char* word, int32_t status, auto spoil) {
     Arrays a(c, 1);
     pbs_attn_call call = make_call(c, a);
@@ -317,9 +403,9 @@ void check_refusals() {
   refuse("seqlens_k[0]", bad, [&](pbs_attn_call& x, Arrays&) { x.seqlens_k = &zero; });
   const float nan = std::numeric_limits<float>::quiet_NaN();
   refuse("q: NaN or infinity in sequence 0, head 1, row 2", PBS_ATTN_NOT_FINITE,
-         [&](pbs_attn_call&, Arrays& a) { a.q[static_cast<size_t>(302 * a.row)] = nan; });
+         [&](pbs_attn_call&, Arrays& a) { a.q.set(static_cast<size_t>(302 * a.row), nan); });
   refuse("v:", PBS_ATTN_NOT_FINITE,
-         [&](pbs_attn_call&, Arrays& a) { a.v[5] = std::numeric_limits<float>::infinity(); });
+         [&](pbs_attn_call&, Arrays& a) { a.v.set(5, std::numeric_limits<float>::infinity()); });
 }
 
 int run_isa(const char* isa) {
@@ -329,7 +415,7 @@ int run_isa(const char* isa) {
   }
   setenv("PBS_ATTN_ISA", isa, 1);
   expect(pbs_attn_isa() != nullptr && std::string(pbs_attn_isa()) == isa, std::string("runs on ") + isa);
-  check_shapes();
+  for (const int32_t type : {PBS_ATTN_FLOAT32, PBS_ATTN_BFLOAT16, PBS_ATTN_FLOAT16}) check_shapes(type);
   check_random();
   check_refusals();
   return failures == 0 ? 0 : 1;
@@ -338,7 +424,7 @@ int run_isa(const char* isa) {
 int run_dispatch() {
   setenv("PBS_ATTN_ISA", "abacus", 1);
   expect(pbs_attn_isa() == nullptr, "an unknown instruction set is refused");
-  const Case c{4, 4, 8, 1, 1, 128, 256, 0.9, PBS_ATTN_PER_QUERY_HEAD, 1};
+  const Case c{PBS_ATTN_FLOAT32, 4, 4, 8, 1, 1, 128, 256, 0.9, PBS_ATTN_PER_QUERY_HEAD, 1};
   Arrays a(c, 1);
   pbs_attn_call call = make_call(c, a);
   char message[256] = "";
