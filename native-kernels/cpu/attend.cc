@@ -55,9 +55,11 @@ void HeadGroup::attend_block(int64_t first_head, int64_t heads, int64_t i, Scrat
   std::fill(s.sum.data(), s.sum.data() + lanes, 0.0);
   s.strips.resize(static_cast<size_t>(heads * strips));
   for (int64_t h = 0; h < heads; ++h) {
-    pack_queries(first_head + h, i * grid_.block_size, rows, h * strips, s);
+    const Rows queries = q_rows(first_head + h, i * grid_.block_size);
     for (int64_t strip = 0; strip < strips; ++strip) {
       const int64_t n = h * strips + strip;
+      engine_.gather_queries(queries.from(strip * width), std::min(width, rows - strip * width), padded_dim_,
+                             s.q.data() + n * width * row_bytes_);
       const int64_t first = grid_.first_position(i) + strip * width;
       s.strips[static_cast<size_t>(n)] = {s.q.data() + n * width * row_bytes_,
                                           s.o.data() + n * width * padded_dim_,

@@ -18,10 +18,24 @@ void gather_bfloat16(const Rows& rows, const int32_t* places, int64_t count, int
   __builtin_memset(to, 0, static_cast<size_t>(padded_count - count) * padded_bytes);
 }
 
+// Calls pack(first key, its rows) for every kKeys keys; their rows stay in the nearest cache meanwhile.
+template <int kKeys, typename F>
+inline void gather_in_chunks(const Rows& rows, const int32_t* places, int64_t count, int64_t padded_count,
+                             int64_t padded_dim, const F& pack) {
+  alignas(64) uint16_t chunk[kKeys * kMaxDim];
+  for (int64_t j = 0; j < padded_count; j += kKeys) {
+    const int64_t there = count - j < 0 ? 0 : count - j < kKeys ? count - j : kKeys;
+    gather_bfloat16(rows, places + j, there, kKeys, padded_dim, chunk);
+    pack(j, chunk);
+  }
+}
+
 // Two elements of a row make a unit of 4 bytes: (kStripWidth, dim / 2) units, transposed.
-void pack_bfloat16_queries(int64_t dim, const void* rows, void* packed) {
-  transpose(kStripWidth, dim / 2, static_cast<const uint32_t*>(rows), dim / 2, static_cast<uint32_t*>(packed),
-            kStripWidth);
+void gather_bfloat16_queries(const Rows& rows, int64_t count, int64_t padded_dim, void* packed) {
+  alignas(uint32_t) uint16_t elements[kStripWidth * kMaxDim];
+  gather_bfloat16(rows, nullptr, count, kStripWidth, padded_dim, elements);
+  transpose(kStripWidth, padded_dim / 2, reinterpret_cast<const uint32_t*>(elements), padded_dim / 2,
+            static_cast<uint32_t*>(packed), kStripWidth);
 }
 
 // rows (keys, dim) to (keys / 2, dim) units of one element of an even and one of the odd key after it.

@@ -10,7 +10,6 @@
 namespace pbs_attn {
 namespace {
 
-constexpr int32_t kMaxHeadDim = 256;
 constexpr int32_t kMaxSeqlen = 1 << 28;           // so that positions and their sums fit into 32 bits
 constexpr int64_t kMaxStride = int64_t{1} << 40;  // so that offsets fit into 64 bits
 constexpr int64_t kRowsPerTask = 1024;
@@ -62,7 +61,7 @@ void check_arguments(const pbs_attn_call& call) {
   require(call.num_q_heads % call.num_kv_heads == 0, "num_q_heads: expected a multiple of num_kv_heads " +
                                                          std::to_string(call.num_kv_heads) + ", found " +
                                                          std::to_string(call.num_q_heads));
-  require_range("head_dim", call.head_dim, 1, kMaxHeadDim);
+  require_range("head_dim", call.head_dim, 1, kMaxDim);
   require_range("max_seqlen_k", call.max_seqlen_k, 1, kMaxSeqlen);
   require_range("max_seqlen_q", call.max_seqlen_q, 1, call.max_seqlen_k);
   require_range("block_size", call.block_size, 1, kMaxSeqlen);

@@ -75,7 +75,7 @@ void HeadGroup::run(int64_t batch, int64_t kv_head) {
     }
     {
       StageTimer timer(call_.select_seconds);
-      for (int64_t g = first; g < first + heads_at_once; ++g) select(g);
+      select(first, heads_at_once);
     }
     {
       StageTimer timer(call_.attend_seconds);
@@ -120,19 +120,6 @@ bool HeadGroup::has_trace() const {
 
 // Then neither the order of the keys nor the scores of the blocks change the result, and only a trace asks for them.
 bool HeadGroup::keeps_everything() const { return grid_.is_single_segment() || (call_.threshold >= 1 && !has_trace()); }
-
-int64_t HeadGroup::pack_queries(int64_t g, int64_t first_row, int64_t rows, int64_t first_strip, Scratch& scratch) {
-  const int64_t strips = round_up(rows, kernels_.width) / kernels_.width;
-  const int64_t bytes = row_bytes_ * kernels_.width;
-  scratch.rows.reserve(std::max(kernels_.width, padded_block_) * row_bytes_);
-  for (int64_t s = 0; s < strips; ++s) {
-    const int64_t count = std::min(kernels_.width, rows - s * kernels_.width);
-    engine_.gather_rows(q_rows(g, first_row + s * kernels_.width), nullptr, count, kernels_.width, padded_dim_,
-                        scratch.rows.data());
-    engine_.pack_queries(padded_dim_, scratch.rows.data(), scratch.q.data() + (first_strip + s) * bytes);
-  }
-  return strips;
-}
 
 Rows HeadGroup::rows_of(const pbs_attn_tensor& tensor, int64_t head, int64_t first_row) const {
   return {call_.dtype, row_of(tensor, call_.dtype, batch_, head, first_row),

@@ -37,7 +37,6 @@ class HeadGroup {
 
   // What one thread works with.
   struct Scratch {
-    AlignedBuffer<char> rows;     // (padded block or strip, padded dim) elements of the engine
     AlignedBuffer<char> q;        // (strips, padded dim, width)
     AlignedBuffer<float> logits;  // (strips, padded block, width)
     AlignedBuffer<float> o;       // (strips, padded dim, width)
@@ -53,16 +52,13 @@ class HeadGroup {
   void order_segment(int64_t g, int64_t segment, Scratch& scratch);
   void pack(int64_t g);
   void pack_block(const std::vector<int32_t>& order, int64_t j, Scratch& scratch);
-  void select(int64_t g);
+  void select(int64_t first_head, int64_t heads);
   void select_rows(int64_t g, int64_t begin, int64_t end, int64_t first_block, Scratch& scratch);
   void keep_by_score(const float* scores, int64_t count, double total, uint64_t* mask, Scratch& scratch);
   void attend(int64_t first_head, int64_t heads);
   void attend_block(int64_t first_head, int64_t heads, int64_t i, Scratch& scratch);
   void finish_strip(const QueryStrip& strip, int64_t g, int64_t first_row, int64_t rows, Scratch& scratch);
   void record(int64_t g);
-
-  // Packs the queries first_row.. of a head, `rows` of them, as strips; returns how many. Rows past the last are zero.
-  int64_t pack_queries(int64_t g, int64_t first_row, int64_t rows, int64_t first_strip, Scratch& scratch);
 
   bool keeps_everything() const;
   bool has_trace() const;

@@ -74,14 +74,14 @@ struct AmxEngine {
     ~Session() { _tile_release(); }
   };
 
-  // rows (keys, dim) to (dim, keys): pairs of keys first, so that what is transposed are units of 4 bytes.
-  static void pack_values(int64_t keys, int64_t dim, const void* rows, void* packed) {
-    const uint16_t* from = static_cast<const uint16_t*>(rows);
-    uint32_t pairs[4 * 256];
-    for (int64_t j = 0; j < keys; j += 8) {
-      pair_keys(8, dim, from + j * dim, pairs);
-      transpose(4, dim, pairs, dim, static_cast<uint32_t*>(packed) + j / 2, keys / 2);
-    }
+  // Values as (dim, keys): pairs of keys first, so that what is transposed are units of 4 bytes.
+  static void gather_values(const Rows& rows, const int32_t* places, int64_t count, int64_t padded_count,
+                            int64_t padded_dim, void* packed) {
+    gather_in_chunks<8>(rows, places, count, padded_count, padded_dim, [&](int64_t j, const uint16_t* chunk) {
+      uint32_t pairs[4 * kMaxDim];
+      pair_keys(8, padded_dim, chunk, pairs);
+      transpose(4, padded_dim, pairs, padded_dim, static_cast<uint32_t*>(packed) + j / 2, padded_count / 2);
+    });
   }
 
   static void multiply_keys(const TileShape& shape, const void* keys, int64_t key_stride, const void* q,
@@ -118,8 +118,8 @@ struct AmxEngine {
   }
 };
 
-constexpr Engine kBfloat16Engine = {PBS_ATTN_BFLOAT16,      gather_bfloat16,   pack_bfloat16_queries,
-                                    AmxEngine::pack_values, logits<AmxEngine>, attend<AmxEngine>};
+constexpr Engine kBfloat16Engine = {PBS_ATTN_BFLOAT16,        gather_bfloat16,   gather_bfloat16_queries,
+                                    AmxEngine::gather_values, logits<AmxEngine>, attend<AmxEngine>};
 
 }  // namespace isa_amx_bf16
 

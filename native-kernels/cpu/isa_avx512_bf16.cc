@@ -30,8 +30,11 @@ struct Bfloat16Engine {
 
   struct Session {};
 
-  static void pack_values(int64_t keys, int64_t dim, const void* rows, void* packed) {
-    pair_keys(keys, dim, static_cast<const uint16_t*>(rows), static_cast<uint32_t*>(packed));
+  static void gather_values(const Rows& rows, const int32_t* places, int64_t count, int64_t padded_count,
+                            int64_t padded_dim, void* packed) {
+    gather_in_chunks<8>(rows, places, count, padded_count, padded_dim, [&](int64_t j, const uint16_t* chunk) {
+      pair_keys(8, padded_dim, chunk, static_cast<uint32_t*>(packed) + j / 2 * padded_dim);
+    });
   }
 
   static void multiply_keys(const TileShape& shape, const void* keys, int64_t key_stride, const void* q,
@@ -52,8 +55,9 @@ struct Bfloat16Engine {
   }
 };
 
-constexpr Engine kBfloat16Engine = {PBS_ATTN_BFLOAT16,           gather_bfloat16,        pack_bfloat16_queries,
-                                    Bfloat16Engine::pack_values, logits<Bfloat16Engine>, attend<Bfloat16Engine>};
+constexpr Engine kBfloat16Engine = {PBS_ATTN_BFLOAT16,       gather_bfloat16,
+                                    gather_bfloat16_queries, Bfloat16Engine::gather_values,
+                                    logits<Bfloat16Engine>,  attend<Bfloat16Engine>};
 
 }  // namespace isa_avx512_bf16
 

@@ -393,12 +393,11 @@ struct FloatEngine {
 
   struct Session {};  // nothing to prepare
 
-  static void pack_queries(int64_t dim, const void* rows, void* packed) {
-    transpose(kStripWidth, dim, static_cast<const uint32_t*>(rows), dim, static_cast<uint32_t*>(packed), kStripWidth);
-  }
-
-  static void pack_values(int64_t keys, int64_t dim, const void* rows, void* packed) {
-    __builtin_memcpy(packed, rows, static_cast<size_t>(keys * dim) * sizeof(float));
+  static void gather_queries(const Rows& rows, int64_t count, int64_t padded_dim, void* packed) {
+    float floats[kStripWidth * kMaxDim];
+    gather_floats(rows, nullptr, count, kStripWidth, padded_dim, floats);
+    transpose(kStripWidth, padded_dim, reinterpret_cast<const uint32_t*>(floats), padded_dim,
+              static_cast<uint32_t*>(packed), kStripWidth);
   }
 
   static void multiply_keys(const TileShape& shape, const void* keys, int64_t key_stride, const void* q,
@@ -426,8 +425,8 @@ struct FloatEngine {
   }
 };
 
-constexpr Engine kFloatEngine = {PBS_ATTN_FLOAT32,         gather_floats,       FloatEngine::pack_queries,
-                                 FloatEngine::pack_values, logits<FloatEngine>, attend<FloatEngine>};
+constexpr Engine kFloatEngine = {PBS_ATTN_FLOAT32, gather_floats,       FloatEngine::gather_queries,
+                                 gather_floats,    logits<FloatEngine>, attend<FloatEngine>};
 
 // ---- Scores of keys
 

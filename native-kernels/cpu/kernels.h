@@ -11,6 +11,7 @@
 namespace pbs_attn {
 
 constexpr int64_t kPadding = 32;
+constexpr int64_t kMaxDim = 256;
 
 // Rows in memory.
 struct Rows {
@@ -25,7 +26,7 @@ struct Rows {
 // A block of packed keys and values.
 struct KeyBlock {
   const void* keys;          // (keys, dim), in the engine's elements
-  const void* values;        // (keys, dim), as Engine::pack_values leaves them
+  const void* values;        // (keys, dim), as Engine::gather_values leaves them
   const int32_t* positions;  // (keys): position of each key in the sequence, INT32_MAX for padding
   int32_t first;             // smallest and largest of the positions
   int32_t last;
@@ -33,7 +34,7 @@ struct KeyBlock {
 
 // Kernels::width queries on their way through the key blocks.
 struct QueryStrip {
-  void* q;                 // as Engine::pack_queries leaves them
+  void* q;                 // as Engine::gather_queries leaves them
   float* o;                // (dim, width): sum of the values, weighted by exp(logit - max)
   float* max;              // (width): what the weights are relative to; up to kMaxLag less than the largest q k so far
   double* sum;             // (width): sum of the weights
@@ -56,10 +57,12 @@ struct Engine {
   // rows are those at `places`, or the first ones if it is null.
   void (*gather_rows)(const Rows& rows, const int32_t* places, int64_t count, int64_t padded_count, int64_t padded_dim,
                       void* packed);
-  // rows (width, dim) to the layout of QueryStrip::q, of the same size.
-  void (*pack_queries)(int64_t dim, const void* rows, void* packed);
-  // rows (keys, dim) to the layout of KeyBlock::values, of the same size.
-  void (*pack_values)(int64_t keys, int64_t dim, const void* rows, void* packed);
+  // Reads the first `count` rows, at most `width`, to the layout of QueryStrip::q, of the size of `width` padded rows.
+  void (*gather_queries)(const Rows& rows, int64_t count, int64_t padded_dim, void* packed);
+  // Reads rows as gather_rows does, from places, to the layout of KeyBlock::values, of the same size. padded_count is a
+  // multiple of kPadding.
+  void (*gather_values)(const Rows& rows, const int32_t* places, int64_t count, int64_t padded_count,
+                        int64_t padded_dim, void* packed);
   // q k for each key and query: (keys, width), without the factor. Rows of keys are key_stride bytes apart.
   void (*logits)(const TileShape& shape, const void* keys, int64_t key_stride, const void* q, float* logits);
   // Takes strips through a key block. scratch has room for (keys, width) floats.

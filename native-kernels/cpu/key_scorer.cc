@@ -11,7 +11,8 @@ namespace pbs_attn {
 namespace {
 
 constexpr int64_t kTileKeys = 128;
-constexpr int64_t kTilesPerTask = 16;
+constexpr int64_t kMaxTilesPerTask = 16;
+constexpr int64_t kMinTasks = 32;         // for few keys; not by the number of threads, on which no result may depend
 constexpr float kSmallestScore = 1e-30f;  // below it a sum of floats has lost digits, or is 0
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
@@ -49,6 +50,8 @@ void KeyScorer::run(const Rows& keys, int64_t key_count, const std::vector<Rows>
   query_count_ = query_count;
   strips_ = divide_up(query_count, kernels_.width);
   lanes_ = strips_ * kernels_.width;
+  const int64_t tiles = divide_up(key_count, kTileKeys);
+  tiles_per_task_ = std::min(kMaxTilesPerTask, divide_up(tiles, kMinTasks));
   heads_.resize(queries.size());
   for (size_t h = 0; h < heads_.size(); ++h) {
     pack_queries(queries[h], heads_[h]);
@@ -73,18 +76,15 @@ void KeyScorer::run(const Rows& keys, int64_t key_count, const std::vector<Rows>
 void KeyScorer::pack_queries(const Rows& queries, Head& head) {
   const int64_t width = kernels_.width;
   const int64_t strip_bytes = width * padded_dim_ * element_size(engine_.dtype);
-  AlignedBuffer<char> rows;
-  rows.reserve(strip_bytes);
   head.q.reserve(strips_ * strip_bytes);
   for (int64_t s = 0; s < strips_; ++s) {
-    engine_.gather_rows(queries.from(s * width), nullptr, std::min(width, query_count_ - s * width), width, padded_dim_,
-                        rows.data());
-    engine_.pack_queries(padded_dim_, rows.data(), head.q.data() + s * strip_bytes);
+    engine_.gather_queries(queries.from(s * width), std::min(width, query_count_ - s * width), padded_dim_,
+                           head.q.data() + s * strip_bytes);
   }
 }
 
 void KeyScorer::sum_weights(const Rows& keys) {
-  const int64_t tasks = divide_up(divide_up(key_count_, kTileKeys), kTilesPerTask);
+  const int64_t tasks = divide_up(divide_up(key_count_, kTileKeys), tiles_per_task_);
   const int64_t lanes = static_cast<int64_t>(heads_.size()) * lanes_;
   std::vector<float> task_max(static_cast<size_t>(tasks * lanes), -std::numeric_limits<float>::infinity());
   std::vector<double> task_sum(task_max.size());
@@ -151,9 +151,9 @@ void KeyScorer::for_each_tile(const Rows& keys, const F& work) {
                          reinterpret_cast<uintptr_t>(keys.first) % 4 == 0;
   const int64_t row_bytes = padded_dim_ * element_size(engine_.dtype);
   const int64_t tiles = divide_up(key_count_, kTileKeys);
-  team_.run(divide_up(tiles, kTilesPerTask), [&](int64_t task, int thread) {
+  team_.run(divide_up(tiles, tiles_per_task_), [&](int64_t task, int thread) {
     Scratch& scratch = scratch_[static_cast<size_t>(thread)];
-    for (int64_t tile = task * kTilesPerTask; tile < std::min(tiles, (task + 1) * kTilesPerTask); ++tile) {
+    for (int64_t tile = task * tiles_per_task_; tile < std::min(tiles, (task + 1) * tiles_per_task_); ++tile) {
       const int64_t first = tile * kTileKeys;
       const int64_t count = std::min(kTileKeys, key_count_ - first);
       Rows rows = keys.from(first);

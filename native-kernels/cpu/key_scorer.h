@@ -75,6 +75,7 @@ class KeyScorer {
   int64_t query_count_ = 0;
   int64_t strips_ = 0;
   int64_t lanes_ = 0;  // queries, padded to whole strips
+  int64_t tiles_per_task_ = 0;
 };
 
 }  // namespace pbs_attn

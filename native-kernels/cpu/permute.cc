@@ -76,11 +76,9 @@ void HeadGroup::pack_block(const std::vector<int32_t>& order, int64_t j, Scratch
   packed_.last[j] = *std::max_element(positions, positions + padded_block_);
 
   char* keys = packed_.keys.data() + j * padded_block_ * row_bytes_;
-  scratch.rows.reserve(padded_block_ * row_bytes_);
   engine_.gather_rows(k_rows(), places, count, padded_block_, padded_dim_, keys);
-  engine_.gather_rows(v_rows(), places, count, padded_block_, padded_dim_, scratch.rows.data());
-  engine_.pack_values(padded_block_, padded_dim_, scratch.rows.data(),
-                      packed_.values.data() + j * padded_block_ * row_bytes_);
+  engine_.gather_values(v_rows(), places, count, padded_block_, padded_dim_,
+                        packed_.values.data() + j * padded_block_ * row_bytes_);
   scratch.floats.reserve(padded_dim_);
   float* sums = scratch.floats.data();
   kernels_.sum_rows({engine_.dtype, keys, row_bytes_, padded_dim_}, count, sums);

@@ -16,12 +16,14 @@ void keep(uint64_t* mask, int64_t block) { mask[block / 64] |= uint64_t{1} << (b
 
 }  // namespace
 
-void HeadGroup::select(int64_t g) {
-  const std::vector<int32_t>& order = orders_[static_cast<size_t>(g)];
+void HeadGroup::select(int64_t first_head, int64_t heads) {
+  const std::vector<int32_t>& order = orders_[static_cast<size_t>(first_head)];  // which these heads share
   const int64_t first_block = (std::find(order.begin(), order.end(), 0) - order.begin()) / grid_.block_size;
   const int64_t rows = grid_.q_blocks();
-  team_.run((rows + kRowsPerTask - 1) / kRowsPerTask, [&](int64_t task, int thread) {
-    select_rows(g, task * kRowsPerTask, std::min(rows, (task + 1) * kRowsPerTask), first_block,
+  const int64_t tasks = (rows + kRowsPerTask - 1) / kRowsPerTask;
+  team_.run(heads * tasks, [&](int64_t n, int thread) {
+    const int64_t begin = n % tasks * kRowsPerTask;
+    select_rows(first_head + n / tasks, begin, std::min(rows, begin + kRowsPerTask), first_block,
                 scratch_[static_cast<size_t>(thread)]);
   });
 }

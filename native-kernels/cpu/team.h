@@ -37,9 +37,9 @@ class Team {
   const std::function<void(int64_t, int)>* work_ = nullptr;
   std::atomic<int64_t> next_{0};
   int64_t tasks_ = 0;
-  uint64_t round_ = 0;
-  size_t busy_ = 0;
-  bool stop_ = false;
+  std::atomic<uint64_t> round_{0};
+  std::atomic<size_t> busy_{0};
+  std::atomic<bool> stop_{false};
   std::exception_ptr error_;
   std::vector<std::thread> workers_;
 };

@@ -16,6 +16,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.List;
 import java.util.concurrent.Callable;
 import picocli.CommandLine;
@@ -55,10 +56,23 @@ final class BenchOperatorCommand implements Callable<Integer> {
             names = "--dtype",
             defaultValue = "bfloat16",
             description = "bfloat16 (default), float32 or float16.")
-    private String dtype;
+    private TorchType dtype;
 
     @Option(names = "--backend", description = "cpu or reference; default: the best usable.")
     private String backend;
+
+    @Option(
+            names = "--density",
+            description =
+                    "Share of the causal blocks that the inputs are made for, 0.05 to 1; default:"
+                            + " the paper's for the length.")
+    private Double density;
+
+    @Option(
+            names = "--runs",
+            defaultValue = "3",
+            description = "Counted runs of each, of which the median is taken (default 3).")
+    private int runs;
 
     @Mixin private JsonOption json;
 
@@ -66,24 +80,31 @@ final class BenchOperatorCommand implements Callable<Integer> {
     @Override
     public Integer call() throws IOException {
         boolean positive =
-                qHeads > 0 && kvHeads > 0 && headDim > 0 && seqlens.stream().allMatch(n -> n > 0);
+                qHeads > 0
+                        && kvHeads > 0
+                        && headDim > 0
+                        && runs > 0
+                        && seqlens.stream().allMatch(n -> n > 0);
         if (!positive || qHeads % kvHeads != 0) {
             throw new CommandLine.ParameterException(
                     spec.commandLine(),
                     "expected positive numbers, --q-heads a multiple of --kv-heads");
         }
-        TorchType type = TorchType.parse(dtype);
+        if (density != null && !(density >= 0.05 && density <= 1)) {
+            throw new CommandLine.ParameterException(
+                    spec.commandLine(), "--density: expected 0.05 to 1, found " + density);
+        }
         PbsAttention sparse = create(PbsConfig.DEFAULT);
         PbsAttention dense = create(PbsConfig.DENSE);
         List<Row> rows = new ArrayList<>();
         StringBuilder text = new StringBuilder();
         for (int seqlen : seqlens) {
             json.note("measuring " + seqlen + " tokens ...");
-            Row row = measure(sparse, dense, seqlen, type);
+            Row row = measure(sparse, dense, seqlen);
             rows.add(row);
             text.append(row.text());
         }
-        Gemm gemm = new Gemm(gemmGflops(TorchType.FLOAT32), gemmGflops(TorchType.BFLOAT16));
+        Gemm gemm = gemm();
         text.append(
                 String.format(
                         "libtorch GEMM: float32 %.0f, bfloat16 %.0f GFLOP/s",
@@ -104,26 +125,38 @@ final class BenchOperatorCommand implements Callable<Integer> {
         return backend == null ? PbsAttention.create(config) : PbsAttention.create(config, backend);
     }
 
-    private Row measure(PbsAttention sparse, PbsAttention dense, int seqlen, TorchType type) {
+    private Row measure(PbsAttention sparse, PbsAttention dense, int seqlen) {
         try (NDManager manager = NDManager.newBaseManager("PyTorch")) {
             SparseInputs in =
-                    new SparseInputs(manager, qHeads, kvHeads, seqlen, headDim, type, SEED);
-            PrefillReport[] last = new PrefillReport[1];
-            double pbsSeconds =
-                    Timing.median(
-                            () -> {
-                                last[0] = run(sparse, in);
-                                return last[0].totalSeconds();
-                            });
-            double denseSeconds = Timing.median(() -> run(dense, in).totalSeconds());
+                    new SparseInputs(manager, qHeads, kvHeads, seqlen, headDim, dtype, SEED);
+            PbsAttention tuned = PbsAttention.create(PbsConfig.DEFAULT);
+            in.tune(
+                    density != null ? density : SparseInputs.paperDensity(seqlen),
+                    inputs -> run(tuned, inputs).density());
             // PyTorch's kernel wants the KV heads repeated; that is not counted against it.
             NDArray keys = in.k().repeat(1, qHeads / kvHeads);
             NDArray values = in.v().repeat(1, qHeads / kvHeads);
             double scale = sparse.config().softmaxScale(headDim);
-            double sdpaSeconds =
-                    Timing.medianSeconds(
-                            () -> DenseAttention.forward(in.q(), keys, values, scale).close());
-            PrefillReport report = last[0];
+            List<PrefillReport> reports = new ArrayList<>();
+            double[] seconds =
+                    Timing.medians(
+                            runs,
+                            () -> Timing.seconds(() -> reports.add(run(sparse, in))),
+                            () -> Timing.seconds(() -> run(dense, in)),
+                            () ->
+                                    Timing.seconds(
+                                            () ->
+                                                    DenseAttention.forward(
+                                                                    in.q(), keys, values, scale)
+                                                            .close()));
+            // The phases of the run whose whole time is nearest to the median.
+            PrefillReport report =
+                    reports.stream()
+                            .skip(1)
+                            .min(
+                                    Comparator.comparingDouble(
+                                            r -> Math.abs(r.totalSeconds() - seconds[0])))
+                            .orElseThrow();
             int block = sparse.config().blockSize();
             double flops = 4.0 * block * block * headDim * report.keptBlocks();
             return new Row(
@@ -131,17 +164,17 @@ final class BenchOperatorCommand implements Callable<Integer> {
                     headDim,
                     qHeads,
                     kvHeads,
-                    type.toString(),
+                    dtype.toString(),
                     report.density(),
                     report.permuteSeconds(),
                     report.selectSeconds(),
                     report.attendSeconds(),
-                    pbsSeconds,
-                    denseSeconds,
-                    sdpaSeconds,
+                    seconds[0],
+                    seconds[1],
+                    seconds[2],
                     flops / report.attendSeconds() / 1e9,
-                    sdpaSeconds / pbsSeconds,
-                    (report.permuteSeconds() + report.selectSeconds()) / report.totalSeconds());
+                    seconds[2] / seconds[0],
+                    (report.permuteSeconds() + report.selectSeconds()) / seconds[0]);
         }
     }
 
@@ -151,12 +184,17 @@ final class BenchOperatorCommand implements Callable<Integer> {
         }
     }
 
-    private static double gemmGflops(TorchType type) {
+    private Gemm gemm() {
         try (NDManager manager = NDManager.newBaseManager("PyTorch")) {
-            NDArray ones = manager.ones(new Shape(GEMM_SIZE, GEMM_SIZE));
-            NDArray a = LibTorch.get().toType(manager, ones, type);
-            double seconds = Timing.medianSeconds(() -> a.matMul(a).close());
-            return 2.0 * GEMM_SIZE * GEMM_SIZE * GEMM_SIZE / seconds / 1e9;
+            NDArray float32 = manager.randomNormal(new Shape(GEMM_SIZE, GEMM_SIZE));
+            NDArray bfloat16 = LibTorch.get().toType(manager, float32, TorchType.BFLOAT16);
+            double[] seconds =
+                    Timing.medians(
+                            runs,
+                            () -> Timing.seconds(() -> float32.matMul(float32).close()),
+                            () -> Timing.seconds(() -> bfloat16.matMul(bfloat16).close()));
+            double gflop = 2.0 * GEMM_SIZE * GEMM_SIZE * GEMM_SIZE / 1e9;
+            return new Gemm(gflop / seconds[0], gflop / seconds[1]);
         }
     }
 

@@ -3,26 +3,43 @@ package io.pbsattn.examples;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
+import io.pbsattn.PbsConfig;
 import io.pbsattn.torch.LibTorch;
 import io.pbsattn.torch.TorchType;
 import java.util.Random;
+import java.util.function.ToDoubleFunction;
 
 /**
  * Random queries, keys and values whose attention is sparse as in trained models: a few keys,
  * strewn over the sequence, draw most of the mass of every query.
  *
- * <p>Queries are normal noise plus {@value #PULL} times a direction u of the KV head; keys are
- * normal noise, and one in {@value #KEYS_PER_IMPORTANT} has {@value #PULL} times u added. The
- * density that results is measured, never assumed.
+ * <p>All are normal noise. Besides, each KV head has a direction u: every query has pull * u added,
+ * and one in {@value #KEYS_PER_IMPORTANT} keys, at random, pull * w * u, where w is the same in a
+ * segment and uniform from 0 to 2 over the segments. The stronger the pull, the fewer blocks hold
+ * the mass. The pull is found by bisection so that the operator's density, which is measured, is the
+ * one that is asked for.
  */
 final class SparseInputs {
 
-    private static final float PULL = 1.5f;
-    private static final int KEYS_PER_IMPORTANT = 64;
+    private static final int KEYS_PER_IMPORTANT = 8;
+    private static final double STRONGEST_PULL = 4;
+    private static final int STEPS = 16;
+    private static final double CLOSE_ENOUGH = 0.002;
 
-    private final NDArray q;
-    private final NDArray k;
+    /** The densities that the paper reports for Llama-3.1-8B, from {@value #PAPER_FIRST} tokens. */
+    private static final double[] PAPER_DENSITIES = {0.579, 0.485, 0.405, 0.287, 0.219};
+
+    private static final int PAPER_FIRST = 8192;
+
+    private final NDManager manager;
+    private final TorchType type;
+    private final NDArray queryNoise;
+    private final NDArray keyNoise;
+    private final NDArray queryDirections;
+    private final NDArray keyDirections;
     private final NDArray v;
+    private NDArray q;
+    private NDArray k;
 
     SparseInputs(
             NDManager manager,
@@ -32,28 +49,49 @@ final class SparseInputs {
             int headDim,
             TorchType type,
             long seed) {
-        Random random = new Random(seed);
-        float[] directions = normal(random, kvHeads * headDim);
-        float[] queries = normal(random, qHeads * seqlen * headDim);
-        float[] keys = normal(random, kvHeads * seqlen * headDim);
-        for (int h = 0; h < qHeads; ++h) {
-            int u = h / (qHeads / kvHeads) * headDim;
-            for (int i = 0; i < seqlen; ++i) {
-                addDirection(queries, (h * seqlen + i) * headDim, directions, u, headDim);
+        this.manager = manager;
+        this.type = type;
+        manager.getEngine().setRandomSeed(Math.toIntExact(seed));
+        queryNoise = manager.randomNormal(new Shape(1, qHeads, seqlen, headDim));
+        keyNoise = manager.randomNormal(new Shape(1, kvHeads, seqlen, headDim));
+        NDArray directions = manager.randomNormal(new Shape(1, kvHeads, 1, headDim));
+        queryDirections = directions.repeat(1, qHeads / kvHeads);
+        keyDirections = directions.mul(weights(new Random(seed), kvHeads, seqlen));
+        try (NDArray values = manager.randomNormal(keyNoise.getShape())) {
+            v = LibTorch.get().toType(manager, values, type);
+        }
+        pull(0);
+    }
+
+    /** Chooses the pull at which `density` of these inputs is as near to the target as it gets. */
+    void tune(double target, ToDoubleFunction<SparseInputs> density) {
+        double low = 0;
+        double high = STRONGEST_PULL;
+        for (int i = 0; i < STEPS; ++i) {
+            double middle = (low + high) / 2;
+            pull(middle);
+            double found = density.applyAsDouble(this);
+            if (Math.abs(found - target) <= CLOSE_ENOUGH) {
+                return;
+            }
+            if (found > target) {
+                low = middle;
+            } else {
+                high = middle;
             }
         }
-        for (int h = 0; h < kvHeads; ++h) {
-            for (int j = 0; j < seqlen; ++j) {
-                if (random.nextInt(KEYS_PER_IMPORTANT) == 0) {
-                    addDirection(
-                            keys, (h * seqlen + j) * headDim, directions, h * headDim, headDim);
-                }
-            }
-        }
-        float[] values = normal(random, kvHeads * seqlen * headDim);
-        q = array(manager, queries, new Shape(1, qHeads, seqlen, headDim), type);
-        k = array(manager, keys, new Shape(1, kvHeads, seqlen, headDim), type);
-        v = array(manager, values, new Shape(1, kvHeads, seqlen, headDim), type);
+    }
+
+    /**
+     * Returns the density that the paper reports for a length, between and beyond its lengths
+     * straight on over the logarithm of the length.
+     */
+    static double paperDensity(int seqlen) {
+        double place = Math.log((double) seqlen / PAPER_FIRST) / Math.log(2);
+        int before = (int) Math.max(0, Math.min(PAPER_DENSITIES.length - 2, Math.floor(place)));
+        double from = PAPER_DENSITIES[before];
+        double to = PAPER_DENSITIES[before + 1];
+        return Math.max(0.05, Math.min(1, from + (place - before) * (to - from)));
     }
 
     NDArray q() {
@@ -68,23 +106,33 @@ final class SparseInputs {
         return v;
     }
 
-    private static void addDirection(float[] rows, int at, float[] directions, int u, int headDim) {
-        for (int d = 0; d < headDim; ++d) {
-            rows[at + d] += PULL * directions[u + d];
+    private void pull(double pull) {
+        if (q != null) {
+            q.close();
+            k.close();
+        }
+        q = sum(queryNoise, queryDirections, pull);
+        k = sum(keyNoise, keyDirections, pull);
+    }
+
+    private NDArray sum(NDArray noise, NDArray directions, double pull) {
+        try (NDArray added = directions.mul(pull);
+                NDArray result = noise.add(added)) {
+            return LibTorch.get().toType(manager, result, type);
         }
     }
 
-    private static float[] normal(Random random, int size) {
-        float[] values = new float[size];
-        for (int i = 0; i < size; ++i) {
-            values[i] = (float) random.nextGaussian();
+    /** (1, kvHeads, seqlen, 1): how much each key has of its head's direction. */
+    private NDArray weights(Random random, int kvHeads, int seqlen) {
+        float[] weights = new float[kvHeads * seqlen];
+        int segment = PbsConfig.DEFAULT.segmentSize();
+        double ofSegment = 0;
+        for (int n = 0; n < weights.length; ++n) {
+            if (n % seqlen % segment == 0) {
+                ofSegment = 2 * random.nextDouble();
+            }
+            weights[n] = random.nextInt(KEYS_PER_IMPORTANT) == 0 ? (float) ofSegment : 0;
         }
-        return values;
-    }
-
-    private static NDArray array(NDManager manager, float[] values, Shape shape, TorchType type) {
-        try (NDArray float32 = manager.create(values, shape)) {
-            return LibTorch.get().toType(manager, float32, type);
-        }
+        return manager.create(weights, new Shape(1, kvHeads, seqlen, 1));
     }
 }

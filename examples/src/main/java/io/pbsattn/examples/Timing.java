@@ -3,30 +3,41 @@ package io.pbsattn.examples;
 import java.util.Arrays;
 import java.util.function.DoubleSupplier;
 
-/** Medians of several runs, after one that is not counted. */
+/** Times of works that are compared: each runs in turn, so that a noisy machine slows all alike. */
 final class Timing {
-
-    private static final int RUNS = 3;
 
     private Timing() {}
 
-    /** Returns the median of what a run answers, in its unit. */
-    static double median(DoubleSupplier run) {
-        double[] values = new double[1 + RUNS];
-        for (int i = 0; i < values.length; ++i) {
-            values[i] = run.getAsDouble();
+    /**
+     * Returns the median of what each work answers.
+     *
+     * @param runs counted runs of each, after one that is not counted
+     * @param works each returns its own measure, such as {@link #seconds}
+     * @return one median for each
+     */
+    static double[] medians(int runs, DoubleSupplier... works) {
+        double[][] found = new double[works.length][runs];
+        for (int run = -1; run < runs; ++run) {
+            for (int w = 0; w < works.length; ++w) {
+                double value = works[w].getAsDouble();
+                if (run >= 0) {
+                    found[w][run] = value;
+                }
+            }
         }
-        Arrays.sort(values, 1, values.length);
-        return values[1 + RUNS / 2];
+        return Arrays.stream(found).mapToDouble(Timing::median).toArray();
     }
 
-    /** Returns the median wall time of some work, in seconds. */
-    static double medianSeconds(Runnable work) {
-        return median(
-                () -> {
-                    long start = System.nanoTime();
-                    work.run();
-                    return (System.nanoTime() - start) / 1e9;
-                });
+    /** Returns the wall time of a work, in seconds. */
+    static double seconds(Runnable work) {
+        long start = System.nanoTime();
+        work.run();
+        return (System.nanoTime() - start) / 1e9;
+    }
+
+    private static double median(double[] values) {
+        Arrays.sort(values);
+        int half = values.length / 2;
+        return values.length % 2 == 1 ? values[half] : (values[half - 1] + values[half]) / 2;
     }
 }
