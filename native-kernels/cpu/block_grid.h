@@ -12,13 +12,15 @@ struct BlockGrid {
   int64_t seqlen_k;
   int64_t block_size;
   int64_t segment_size;
+  int64_t min_length;
 
   int64_t q_blocks() const { return (seqlen_q + block_size - 1) / block_size; }
   int64_t k_blocks() const { return (seqlen_k + block_size - 1) / block_size; }
 
-  // Keys in complete segments, which are reordered; none where everything lies in one segment.
-  int64_t complete_keys() const { return is_single_segment() ? 0 : seqlen_k / segment_size * segment_size; }
+  // Keys in complete segments, which are reordered; none where every block is kept anyway.
+  int64_t complete_keys() const { return is_dense() ? 0 : seqlen_k / segment_size * segment_size; }
   bool is_single_segment() const { return seqlen_k <= segment_size; }
+  bool is_dense() const { return is_single_segment() || seqlen_k < min_length; }
 
   // Query rows of block i, and the positions of the first and the last of them.
   int64_t rows(int64_t i) const { return std::min(block_size, seqlen_q - i * block_size); }

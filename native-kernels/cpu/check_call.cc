@@ -61,6 +61,7 @@ void check_arguments(const pbs_attn_call& call) {
   require(call.num_q_heads % call.num_kv_heads == 0, "num_q_heads: expected a multiple of num_kv_heads " +
                                                          std::to_string(call.num_kv_heads) + ", found " +
                                                          std::to_string(call.num_q_heads));
+  require_range("min_length", call.min_length, 0, kMaxSeqlen);
   require_range("head_dim", call.head_dim, 1, kMaxDim);
   require_range("max_seqlen_k", call.max_seqlen_k, 1, kMaxSeqlen);
   require_range("max_seqlen_q", call.max_seqlen_q, 1, call.max_seqlen_k);

@@ -36,7 +36,6 @@ HeadGroup::HeadGroup(const Kernels& kernels, pbs_attn_call& call, Team& team)
       padded_dim_(round_up(call.head_dim, kPadding)),
       padded_block_(round_up(call.block_size, kPadding)),
       row_bytes_(padded_dim_ * element_size(engine_.dtype)),
-      strips_per_block_(round_up(call.block_size, kernels.width) / kernels.width),
       key_scorer_(kernels, engine_, team, padded_dim_, call.softmax_scale),
       scratch_(static_cast<size_t>(team.size())),
       scores_(static_cast<size_t>(group_size_)),
@@ -47,7 +46,7 @@ void HeadGroup::run(int64_t batch, int64_t kv_head) {
   kv_head_ = kv_head;
   grid_ = {call_.seqlens_q != nullptr ? call_.seqlens_q[batch] : call_.max_seqlen_q,
            call_.seqlens_k != nullptr ? call_.seqlens_k[batch] : call_.max_seqlen_k, call_.block_size,
-           call_.segment_size};
+           call_.segment_size, call_.min_length};
   const int64_t blocks = grid_.k_blocks();
   mask_words_ = (blocks + 63) / 64;
   mask_.assign(static_cast<size_t>(group_size_ * grid_.q_blocks() * mask_words_), 0);
@@ -119,7 +118,7 @@ bool HeadGroup::has_trace() const {
 }
 
 // Then neither the order of the keys nor the scores of the blocks change the result, and only a trace asks for them.
-bool HeadGroup::keeps_everything() const { return grid_.is_single_segment() || (call_.threshold >= 1 && !has_trace()); }
+bool HeadGroup::keeps_everything() const { return grid_.is_dense() || (call_.threshold >= 1 && !has_trace()); }
 
 Rows HeadGroup::rows_of(const pbs_attn_tensor& tensor, int64_t head, int64_t first_row) const {
   return {call_.dtype, row_of(tensor, call_.dtype, batch_, head, first_row),

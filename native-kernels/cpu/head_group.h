@@ -80,7 +80,6 @@ class HeadGroup {
   const int64_t padded_dim_;
   const int64_t padded_block_;
   const int64_t row_bytes_;  // of a packed row
-  const int64_t strips_per_block_;
   int64_t batch_ = 0;
   int64_t kv_head_ = 0;
   BlockGrid grid_{};

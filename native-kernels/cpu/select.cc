@@ -63,7 +63,7 @@ void HeadGroup::select_rows(int64_t g, int64_t begin, int64_t end, int64_t first
       const int64_t max_k_blocks = (call_.max_seqlen_k + grid_.block_size - 1) / grid_.block_size;
       const int64_t head = batch_ * call_.num_q_heads + kv_head_ * group_size_ + g;
       float* traced = call_.trace.block_scores + (head * max_q_blocks + i) * max_k_blocks;
-      for (int64_t j = 0; j < candidates; ++j) traced[j] = static_cast<float>(row[j] / total);
+      for (int64_t j = 0; j < candidates; ++j) traced[j] = keeps_everything() ? 0 : static_cast<float>(row[j] / total);
     }
   }
 }

@@ -19,7 +19,7 @@ extern "C" {
 #endif
 
 // Version of this interface; a binding refuses a library that answers another number.
-#define PBS_ATTN_ABI_VERSION 1
+#define PBS_ATTN_ABI_VERSION 2
 
 enum pbs_attn_status {
   PBS_ATTN_OK = 0,
@@ -80,6 +80,7 @@ struct pbs_attn_call {
   double softmax_scale;       // factor on q k^T, > 0
   int32_t force_first_block;  // 0 or 1: every row keeps the block that holds token 0
   int32_t key_order;          // enum pbs_attn_key_order
+  int32_t min_length;         // >= 0: a sequence of fewer keys keeps every block, and its keys are not reordered
   int32_t num_threads;        // >= 1; 0: one per core that this process may use
   struct pbs_attn_trace trace;
   // out

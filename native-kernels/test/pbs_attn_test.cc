@@ -395,6 +395,7 @@ void check_refusals() {
   refuse("segment_size", bad, [](pbs_attn_call& x, Arrays&) { x.segment_size = 200; });
   refuse("threshold", bad, [](pbs_attn_call& x, Arrays&) { x.threshold = std::nan(""); });
   refuse("softmax_scale", bad, [](pbs_attn_call& x, Arrays&) { x.softmax_scale = 0; });
+  refuse("min_length", bad, [](pbs_attn_call& x, Arrays&) { x.min_length = -1; });
   refuse("key_order", bad, [](pbs_attn_call& x, Arrays&) { x.key_order = 2; });
   refuse("num_threads", bad, [](pbs_attn_call& x, Arrays&) { x.num_threads = -1; });
   refuse("k: expected data", bad, [](pbs_attn_call& x, Arrays&) { x.k.data = nullptr; });

@@ -13,8 +13,9 @@ package io.pbsattn;
  * @param seqlenK number of keys
  * @param blockSize tokens in a block
  * @param segmentSize tokens in a segment
+ * @param minLength a sequence of fewer keys keeps every block
  */
-public record BlockGrid(int seqlenQ, int seqlenK, int blockSize, int segmentSize) {
+public record BlockGrid(int seqlenQ, int seqlenK, int blockSize, int segmentSize, int minLength) {
 
     /**
      * Returns the number of query blocks.
@@ -44,21 +45,30 @@ public record BlockGrid(int seqlenQ, int seqlenK, int blockSize, int segmentSize
     }
 
     /**
-     * Tells whether everything lies in one segment, where there is nothing to reorder or to skip.
+     * Tells whether everything lies in one segment.
      *
-     * @return true if plain causal attention is the answer
+     * @return true if there are no more keys than a segment has
      */
     public boolean isSingleSegment() {
         return seqlenK <= segmentSize;
     }
 
     /**
-     * Tells whether a block may be skipped: all its keys are of a segment that ends before the
-     * query block begins.
+     * Tells whether no block may be skipped, so that there is nothing to reorder either.
+     *
+     * @return true for a single segment and for fewer keys than {@code minLength}
+     */
+    public boolean isDense() {
+        return isSingleSegment() || seqlenK < minLength;
+    }
+
+    /**
+     * Tells whether the block scores decide about a block: all its keys are of a segment that ends
+     * before the query block begins.
      *
      * @param i query block
      * @param j key block
-     * @return true if the block scores decide about it
+     * @return true if it is a candidate
      */
     public boolean isCandidate(int i, int j) {
         return !isSingleSegment() && segmentEnd(j) <= firstPosition(i);

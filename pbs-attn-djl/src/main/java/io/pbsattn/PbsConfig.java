@@ -1,18 +1,25 @@
 package io.pbsattn;
 
+import io.pbsattn.torch.TorchType;
+
 /**
  * The settings of Permuted Block-Sparse Attention; immutable.
  *
  * <p>The defaults are the paper's: blocks of 128 tokens, segments of 256, threshold 0.9, first
- * block kept.
+ * block kept; except that short sequences keep every block, see {@link #minLength}.
  */
 public final class PbsConfig {
 
-    /** The paper's settings. */
+    /** The defaults. */
     public static final PbsConfig DEFAULT = builder().build();
 
-    /** The paper's settings, but with every block kept: exact causal attention. */
+    /** The defaults, but with every block kept: exact causal attention. */
     public static final PbsConfig DENSE = builder().optThreshold(1).build();
+
+    // Below, to reorder the keys takes longer than the skipped blocks would have taken, as
+    // `pbs bench operator` shows; the faster the products, the longer that is so.
+    private static final int MIN_LENGTH = 3072;
+    private static final int MIN_LENGTH_BFLOAT16 = 6144;
 
     private final int blockSize;
     private final int segmentSize;
@@ -20,6 +27,7 @@ public final class PbsConfig {
     private final boolean forceFirstBlock;
     private final double softmaxScale;
     private final KeyOrder keyOrder;
+    private final int minLength;
 
     private PbsConfig(Builder builder) {
         blockSize = builder.blockSize;
@@ -28,10 +36,11 @@ public final class PbsConfig {
         forceFirstBlock = builder.forceFirstBlock;
         softmaxScale = builder.softmaxScale;
         keyOrder = builder.keyOrder;
+        minLength = builder.minLength;
     }
 
     /**
-     * Returns a builder that holds the paper's settings.
+     * Returns a builder that holds the defaults.
      *
      * @return a new builder
      */
@@ -103,6 +112,21 @@ public final class PbsConfig {
         return keyOrder;
     }
 
+    /**
+     * Returns the number of keys from which on blocks are skipped; a sequence of fewer keys keeps
+     * every block.
+     *
+     * @param type the element type of a call
+     * @return the number that was set, else {@value #MIN_LENGTH_BFLOAT16} tokens for bfloat16 and
+     *     {@value #MIN_LENGTH} for others
+     */
+    public int minLength(TorchType type) {
+        if (minLength >= 0) {
+            return minLength;
+        }
+        return type == TorchType.BFLOAT16 ? MIN_LENGTH_BFLOAT16 : MIN_LENGTH;
+    }
+
     /** Builds a {@link PbsConfig}. */
     public static final class Builder {
 
@@ -112,6 +136,7 @@ public final class PbsConfig {
         private boolean forceFirstBlock = true;
         private double softmaxScale;
         private KeyOrder keyOrder = KeyOrder.PER_QUERY_HEAD;
+        private int minLength = -1;
 
         private Builder() {}
 
@@ -203,6 +228,19 @@ public final class PbsConfig {
          */
         public Builder optKeyOrder(KeyOrder keyOrder) {
             this.keyOrder = keyOrder;
+            return this;
+        }
+
+        /**
+         * Sets the number of keys from which on blocks are skipped.
+         *
+         * @param minLength tokens; 0 to skip blocks of sequences of any length
+         * @return this builder
+         * @throws IllegalArgumentException if it is negative
+         */
+        public Builder optMinLength(int minLength) {
+            require(minLength >= 0, "minLength: expected at least 0, found " + minLength);
+            this.minLength = minLength;
             return this;
         }
 

@@ -45,6 +45,7 @@ final class GoldenCase {
                 .optSegmentSize(description.get("segment_size").getAsInt())
                 .optThreshold(description.get("threshold").getAsDouble())
                 .optForceFirstBlock(description.get("force_first_block").getAsBoolean())
+                .optMinLength(0)
                 .build();
     }
 

@@ -19,6 +19,9 @@ public class PbsAttentionTest {
 
     private static final long SEED = 20251021;
 
+    /** Skips blocks of short sequences too. */
+    private static final PbsConfig SHORT = PbsConfig.builder().optMinLength(0).build();
+
     @DataProvider
     public Object[][] backends() {
         return Backed.names().stream().map(name -> new Object[] {name}).toArray(Object[][]::new);
@@ -78,7 +81,12 @@ public class PbsAttentionTest {
     public void sparseEqualsReference(
             String backend, int seqlenQ, int seqlenK, int headDim, int qHeads, int kvHeads) {
         for (KeyOrder keyOrder : KeyOrder.values()) {
-            PbsConfig config = PbsConfig.builder().optThreshold(0.6).optKeyOrder(keyOrder).build();
+            PbsConfig config =
+                    PbsConfig.builder()
+                            .optThreshold(0.6)
+                            .optKeyOrder(keyOrder)
+                            .optMinLength(0)
+                            .build();
             try (NDManager manager = NDManager.newBaseManager("PyTorch")) {
                 Random random = new Random(SEED + seqlenQ);
                 NDArray q = Arrays4.normal(manager, random, 1, qHeads, seqlenQ, headDim);
@@ -98,6 +106,30 @@ public class PbsAttentionTest {
         }
     }
 
+    /** From minLength keys on blocks are skipped, and not before; each sequence for itself. */
+    @Test(dataProvider = "backends")
+    public void shortSequencesAreDense(String backend) {
+        PbsConfig config = PbsConfig.builder().optThreshold(0).optMinLength(1000).build();
+        PbsAttention attention = PbsAttention.create(config, backend);
+        try (NDManager manager = NDManager.newBaseManager("PyTorch")) {
+            Random random = new Random(SEED);
+            NDArray x = Arrays4.normal(manager, random, 2, 1, 1000, 32);
+            int[] lengths = {999, 1000};
+            AttentionOutput found =
+                    attention.forward(
+                            float32(x),
+                            float32(x),
+                            float32(x),
+                            new SequenceLengths(lengths, lengths));
+            NDArray dense = DenseAttention.forward(x, x, x, 1 / Math.sqrt(32));
+            NDIndex first = new NDIndex("0, :, :999");
+            NDIndex second = new NDIndex("1, :, :1000");
+            Assert.assertTrue(Arrays4.maxError(found.o().get(first), dense.get(first)) <= 1e-5);
+            Assert.assertTrue(Arrays4.maxError(found.o().get(second), dense.get(second)) > 1e-2);
+            Assert.assertTrue(found.report().density() < 1);
+        }
+    }
+
     /**
      * A padded batch gives each sequence what it gets alone; the padding is not read and comes out
      * as 0.
@@ -106,7 +138,7 @@ public class PbsAttentionTest {
     public void paddedBatchEqualsSequencesAlone(String backend) {
         int[] lengthsQ = {1, 300, 520};
         int[] lengthsK = {600, 300, 700};
-        PbsAttention attention = PbsAttention.create(PbsConfig.DEFAULT, backend);
+        PbsAttention attention = PbsAttention.create(SHORT, backend);
         try (NDManager manager = NDManager.newBaseManager("PyTorch")) {
             Random random = new Random(SEED);
             NDArray q = float32(Arrays4.normal(manager, random, 3, 4, 520, 64));
@@ -141,7 +173,7 @@ public class PbsAttentionTest {
      */
     @Test(dataProvider = "backends")
     public void takesStridedViews(String backend) {
-        PbsAttention attention = PbsAttention.create(PbsConfig.DEFAULT, backend);
+        PbsAttention attention = PbsAttention.create(SHORT, backend);
         try (NDManager manager = NDManager.newBaseManager("PyTorch")) {
             Random random = new Random(SEED);
             NDArray[] views = new NDArray[3];
@@ -173,7 +205,7 @@ public class PbsAttentionTest {
 
     @Test(dataProvider = "backends")
     public void notFiniteIsRefused(String backend) {
-        PbsAttention attention = PbsAttention.create(PbsConfig.DEFAULT, backend);
+        PbsAttention attention = PbsAttention.create(SHORT, backend);
         try (NDManager manager = NDManager.newBaseManager("PyTorch")) {
             for (float bad : new float[] {Float.NaN, Float.POSITIVE_INFINITY}) {
                 for (int which = 0; which < 3; ++which) {
@@ -195,7 +227,7 @@ public class PbsAttentionTest {
 
     @Test(dataProvider = "backends")
     public void badArraysAreRefused(String backend) {
-        PbsAttention attention = PbsAttention.create(PbsConfig.DEFAULT, backend);
+        PbsAttention attention = PbsAttention.create(SHORT, backend);
         try (NDManager manager = NDManager.newBaseManager("PyTorch")) {
             NDArray x = float32(Arrays4.normal(manager, new Random(SEED), 1, 2, 8, 64));
             refused("numQHeads", attention, x, zeros(manager, 1, 3, 8, 64));

@@ -1,5 +1,6 @@
 package io.pbsattn;
 
+import io.pbsattn.torch.TorchType;
 import org.testng.Assert;
 import org.testng.annotations.Test;
 
@@ -13,6 +14,10 @@ public class PbsConfigTest {
         Assert.assertTrue(PbsConfig.DEFAULT.forceFirstBlock());
         Assert.assertEquals(PbsConfig.DEFAULT.softmaxScale(64), 0.125);
         Assert.assertEquals(PbsConfig.DEFAULT.keyOrder(), KeyOrder.PER_QUERY_HEAD);
+        Assert.assertEquals(PbsConfig.DEFAULT.minLength(TorchType.FLOAT32), 3072);
+        Assert.assertEquals(PbsConfig.DEFAULT.minLength(TorchType.BFLOAT16), 6144);
+        Assert.assertEquals(
+                PbsConfig.builder().optMinLength(7).build().minLength(TorchType.FLOAT32), 7);
     }
 
     @Test
@@ -29,6 +34,7 @@ public class PbsConfigTest {
         refused("blockSize", () -> PbsConfig.builder().optBlockSize(0).build());
         refused("segmentSize", () -> PbsConfig.builder().optSegmentSize(300).build());
         refused("softmaxScale", () -> PbsConfig.builder().optSoftmaxScale(-1));
+        refused("minLength", () -> PbsConfig.builder().optMinLength(-1));
         refused("keyOrder", () -> PbsConfig.builder().optKeyOrder(null).build());
         refused("sequence 1", () -> new SequenceLengths(new int[] {1, 0}, new int[] {1, 1}));
         refused("sequence 0", () -> new SequenceLengths(new int[] {5}, new int[] {4}));

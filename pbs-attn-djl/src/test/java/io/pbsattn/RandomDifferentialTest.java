@@ -86,6 +86,7 @@ public class RandomDifferentialTest {
                             .optThreshold(pick(0, 10) / 10.0)
                             .optForceFirstBlock(random.nextBoolean())
                             .optKeyOrder(KeyOrder.values()[random.nextInt(2)])
+                            .optMinLength(random.nextInt(4) == 0 ? seqlenK + pick(0, 1) : 0)
                             .optSoftmaxScale((0.5 + random.nextDouble()) / Math.sqrt(headDim))
                             .build();
             lengths = random.nextBoolean() ? null : randomLengths();

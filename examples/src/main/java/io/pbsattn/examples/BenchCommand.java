@@ -3,12 +3,12 @@ package io.pbsattn.examples;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 
-/** Measures speed. */
+/** Measures speed and draws the results. */
 @Command(
         name = "bench",
-        description = "Measure speed.",
+        description = "Measure speed and draw the results.",
         mixinStandardHelpOptions = true,
-        subcommands = BenchOperatorCommand.class)
+        subcommands = {BenchOperatorCommand.class, BenchPlotCommand.class, BenchJmhCommand.class})
 final class BenchCommand implements Runnable {
 
     @CommandLine.Spec private CommandLine.Model.CommandSpec spec;
@@ -17,6 +17,6 @@ final class BenchCommand implements Runnable {
     @Override
     public void run() {
         throw new CommandLine.ParameterException(
-                spec.commandLine(), "Missing what to measure: operator");
+                spec.commandLine(), "Missing what to do: operator, plot or jmh");
     }
 }

@@ -129,7 +129,7 @@ final class BenchOperatorCommand implements Callable<Integer> {
         try (NDManager manager = NDManager.newBaseManager("PyTorch")) {
             SparseInputs in =
                     new SparseInputs(manager, qHeads, kvHeads, seqlen, headDim, dtype, SEED);
-            PbsAttention tuned = PbsAttention.create(PbsConfig.DEFAULT);
+            PbsAttention tuned = PbsAttention.create(PbsConfig.builder().optMinLength(0).build());
             in.tune(
                     density != null ? density : SparseInputs.paperDensity(seqlen),
                     inputs -> run(tuned, inputs).density());
@@ -214,10 +214,10 @@ final class BenchOperatorCommand implements Callable<Integer> {
     }
 
     /** The JSON of libtorch's matrix products. */
-    private record Gemm(double float32, double bfloat16) {}
+    record Gemm(double float32, double bfloat16) {}
 
     /** The JSON of one length. */
-    private record Row(
+    record Row(
             int seqlen,
             int headDim,
             int numQHeads,
@@ -252,6 +252,5 @@ final class BenchOperatorCommand implements Callable<Integer> {
     }
 
     /** The JSON of the command. */
-    private record Result(
-            String machine, String isa, int threads, Gemm gemmGflops, List<Row> rows) {}
+    record Result(String machine, String isa, int threads, Gemm gemmGflops, List<Row> rows) {}
 }

@@ -44,7 +44,8 @@ record OperatorCase(String name, PbsConfig config, OptionalDouble density) {
                         .optBlockSize(required(json, "block_size").getAsInt())
                         .optSegmentSize(required(json, "segment_size").getAsInt())
                         .optThreshold(required(json, "threshold").getAsString())
-                        .optForceFirstBlock(required(json, "force_first_block").getAsBoolean());
+                        .optForceFirstBlock(required(json, "force_first_block").getAsBoolean())
+                        .optMinLength(0);
         OptionalDouble density =
                 json.has("density")
                         ? OptionalDouble.of(required(json, "density").getAsDouble())

@@ -16,8 +16,8 @@ import java.util.function.ToDoubleFunction;
  * <p>All are normal noise. Besides, each KV head has a direction u: every query has pull * u added,
  * and one in {@value #KEYS_PER_IMPORTANT} keys, at random, pull * w * u, where w is the same in a
  * segment and uniform from 0 to 2 over the segments. The stronger the pull, the fewer blocks hold
- * the mass. The pull is found by bisection so that the operator's density, which is measured, is the
- * one that is asked for.
+ * the mass. The pull is found by bisection so that the operator's density, which is measured, is
+ * the one that is asked for.
  */
 final class SparseInputs {
 

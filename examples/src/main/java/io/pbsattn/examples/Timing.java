@@ -1,10 +1,14 @@
 package io.pbsattn.examples;
 
 import java.util.Arrays;
+import java.util.concurrent.locks.LockSupport;
 import java.util.function.DoubleSupplier;
 
 /** Times of works that are compared: each runs in turn, so that a noisy machine slows all alike. */
 final class Timing {
+
+    /** After which the threads of the work before have stopped spinning in wait of more. */
+    private static final long PAUSE_NANOS = 50_000_000;
 
     private Timing() {}
 
@@ -19,6 +23,7 @@ final class Timing {
         double[][] found = new double[works.length][runs];
         for (int run = -1; run < runs; ++run) {
             for (int w = 0; w < works.length; ++w) {
+                LockSupport.parkNanos(PAUSE_NANOS);
                 double value = works[w].getAsDouble();
                 if (run >= 0) {
                     found[w][run] = value;

@@ -144,7 +144,7 @@ public class CommandLineTest {
         Files.writeString(
                 document,
                 FactDocument.withFacts(
-                        FactDocument.paragraphs().subList(0, 20),
+                        FactDocument.paragraphs().subList(0, 80),
                         java.util.List.of(first, second)));
         Run run =
                 run(

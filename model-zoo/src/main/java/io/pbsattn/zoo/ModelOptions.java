@@ -10,7 +10,8 @@ import java.util.Map;
  * <ul>
  *   <li>{@code attention}: {@code pbs} (default) or {@code dense}
  *   <li>{@code attention.threshold}: 0 to 1 or {@code all}; {@code attention.block_size}, {@code
- *       attention.segment_size}: tokens
+ *       attention.segment_size}: tokens; {@code attention.min_length}: tokens from which on blocks
+ *       are skipped
  *   <li>{@code attention.backend}: {@code cpu} or {@code reference}; default: the best that runs
  *   <li>{@code rope.rounded_frequencies}: {@code true} rounds the rotary frequencies to the type
  *       that the weights are stored in, as happens where a whole model was cast to it; default
@@ -48,6 +49,7 @@ public final class ModelOptions {
                 case "attention.block_size" -> config.optBlockSize(tokens(entry.getKey(), value));
                 case "attention.segment_size" ->
                         config.optSegmentSize(tokens(entry.getKey(), value));
+                case "attention.min_length" -> config.optMinLength(tokens(entry.getKey(), value));
                 case "attention.backend" -> options.backend = value;
                 case "rope.rounded_frequencies" ->
                         options.roundedFrequencies = flag(entry.getKey(), value);

@@ -1,6 +1,7 @@
 package io.pbsattn.zoo;
 
 import ai.djl.ndarray.NDManager;
+import io.pbsattn.torch.TorchType;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Map;
@@ -111,6 +112,7 @@ public class DecoderConfigTest {
                                 "attention.threshold", "0.5",
                                 "attention.block_size", "64",
                                 "attention.segment_size", "512",
+                                "attention.min_length", "1000",
                                 "attention.backend", "reference",
                                 "dtype", "float32",
                                 "rope.rounded_frequencies", "true",
@@ -119,6 +121,7 @@ public class DecoderConfigTest {
         Assert.assertEquals(options.pbsConfig().threshold(), 0.5);
         Assert.assertEquals(options.pbsConfig().blockSize(), 64);
         Assert.assertEquals(options.pbsConfig().segmentSize(), 512);
+        Assert.assertEquals(options.pbsConfig().minLength(TorchType.FLOAT32), 1000);
         Assert.assertEquals(options.backend(), "reference");
         Assert.assertTrue(options.roundedFrequencies());
         refused("pbs or dense", Map.of("attention", "sparse"));

@@ -156,7 +156,8 @@ public record AttentionRequest(
      * @return the grid
      */
     public BlockGrid grid(int queries, int keys) {
-        return new BlockGrid(queries, keys, config.blockSize(), config.segmentSize());
+        return new BlockGrid(
+                queries, keys, config.blockSize(), config.segmentSize(), config.minLength(type));
     }
 
     private static Shape rank4(String name, NDArray array) {

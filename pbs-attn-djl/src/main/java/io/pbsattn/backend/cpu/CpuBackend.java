@@ -129,6 +129,7 @@ final class CpuBackend implements AttentionBackend {
         call.softmaxScale = request.softmaxScale();
         call.forceFirstBlock = request.config().forceFirstBlock() ? 1 : 0;
         call.keyOrder = request.config().keyOrder() == KeyOrder.PER_KV_HEAD ? 1 : 0;
+        call.minLength = request.config().minLength(request.type());
         return call;
     }
 

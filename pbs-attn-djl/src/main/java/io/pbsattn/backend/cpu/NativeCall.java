@@ -27,6 +27,7 @@ import com.sun.jna.Structure.FieldOrder;
     "softmaxScale",
     "forceFirstBlock",
     "keyOrder",
+    "minLength",
     "numThreads",
     "trace",
     "keptBlocks",
@@ -58,6 +59,7 @@ public final class NativeCall extends Structure {
     public double softmaxScale;
     public int forceFirstBlock;
     public int keyOrder;
+    public int minLength;
     public int numThreads;
     public NativeTrace trace;
     public long keptBlocks;

@@ -40,7 +40,7 @@ record ReferenceHead(BlockGrid grid, PbsConfig config, double scale) {
      * gives each of them, without causal mask.
      */
     double[] keyScores(NDArray q, NDArray k) {
-        if (grid.isSingleSegment()) {
+        if (grid.isDense()) {
             return new double[0];
         }
         NDArray last = q.get(new NDIndex("{}:", Math.max(0, grid.seqlenQ() - config.blockSize())));
@@ -87,8 +87,12 @@ record ReferenceHead(BlockGrid grid, PbsConfig config, double scale) {
                     IntStream.range(0, grid.kBlocks())
                             .filter(j -> grid.isCandidate(row, j))
                             .toArray();
-            softmax(logits, i * grid.kBlocks(), candidates, scores);
-            keepByScore(candidates, scores, kept);
+            if (grid.isDense()) {
+                Arrays.stream(candidates).forEach(j -> kept[j] = true);
+            } else {
+                softmax(logits, i * grid.kBlocks(), candidates, scores);
+                keepByScore(candidates, scores, kept);
+            }
             for (int j = 0; j < grid.kBlocks(); ++j) {
                 boolean isFirst = j == firstBlock && grid.isCandidate(i, j);
                 kept[j] |= (config.forceFirstBlock() && isFirst) || grid.isOwnSegment(i, j);
@@ -127,8 +131,7 @@ record ReferenceHead(BlockGrid grid, PbsConfig config, double scale) {
                         NDArrays.where(
                                 visible, logits, logits.zerosLike().add(Float.NEGATIVE_INFINITY));
                 // log-sum-exp = x - logSoftmax(x) at any x; the largest is the most exact. Not by
-                // exp(),
-                // whose first call in a process may be inexact (pytorch issue 188792).
+                // exp(), whose first call in a process may be inexact (pytorch issue 188792).
                 NDArray max = logits.max(new int[] {1});
                 NDArray logMax = logits.logSoftmax(-1).max(new int[] {1});
                 NDArray weights = logits.softmax(-1);
