@@ -4,7 +4,10 @@ import java.util.Arrays;
 import java.util.concurrent.locks.LockSupport;
 import java.util.function.DoubleSupplier;
 
-/** Times of works that are compared: each runs in turn, so that a noisy machine slows all alike. */
+/**
+ * Times of works that are compared: they run in turn, there and back, so that a noisy machine slows
+ * all alike and none always finds the caches as the same other one left them.
+ */
 final class Timing {
 
     /** After which the threads of the work before have stopped spinning in wait of more. */
@@ -22,7 +25,8 @@ final class Timing {
     static double[] medians(int runs, DoubleSupplier... works) {
         double[][] found = new double[works.length][runs];
         for (int run = -1; run < runs; ++run) {
-            for (int w = 0; w < works.length; ++w) {
+            for (int n = 0; n < works.length; ++n) {
+                int w = run % 2 == 0 ? n : works.length - 1 - n;
                 LockSupport.parkNanos(PAUSE_NANOS);
                 double value = works[w].getAsDouble();
                 if (run >= 0) {
