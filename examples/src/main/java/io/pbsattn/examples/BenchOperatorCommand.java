@@ -74,6 +74,11 @@ final class BenchOperatorCommand implements Callable<Integer> {
             description = "Counted runs of each, of which the median is taken (default 3).")
     private int runs;
 
+    @Option(
+            names = "--min-length",
+            description = "Skip blocks from so many tokens on; default: the operator's.")
+    private Integer minLength;
+
     @Mixin private JsonOption json;
 
     /** {@inheritDoc} */
@@ -94,7 +99,15 @@ final class BenchOperatorCommand implements Callable<Integer> {
             throw new CommandLine.ParameterException(
                     spec.commandLine(), "--density: expected 0.05 to 1, found " + density);
         }
-        PbsAttention sparse = create(PbsConfig.DEFAULT);
+        if (minLength != null && minLength < 0) {
+            throw new CommandLine.ParameterException(
+                    spec.commandLine(), "--min-length: expected at least 0, found " + minLength);
+        }
+        PbsConfig.Builder config = PbsConfig.builder();
+        if (minLength != null) {
+            config.optMinLength(minLength);
+        }
+        PbsAttention sparse = create(config.build());
         PbsAttention dense = create(PbsConfig.DENSE);
         List<Row> rows = new ArrayList<>();
         StringBuilder text = new StringBuilder();
