@@ -185,18 +185,32 @@ void sum_rows(const Rows& rows, int64_t count, float* sums) {
   });
 }
 
-void gather_floats(const Rows& rows, const int32_t* places, int64_t count, int64_t padded_count, int64_t padded_dim,
-                   void* packed) {
-  float* to = static_cast<float*>(packed);
+// Reads rows in chunks of kPadding elements; row_step and chunk_step are floats from one to the next in `to`.
+inline void gather_chunks(const Rows& rows, const int32_t* places, int64_t count, int64_t padded_count,
+                          int64_t padded_dim, int64_t row_step, int64_t chunk_step, float* to) {
   with_type(rows.dtype, [&](auto type) {
     typedef typename decltype(type)::Bits Bits;
-    for (int64_t r = 0; r < count; ++r, to += padded_dim) {
+    for (int64_t r = 0; r < count; ++r) {
       const Bits* from = reinterpret_cast<const Bits*>(row_at(rows, places == nullptr ? r : places[r]));
-      for (int64_t i = 0; i < rows.dim; ++i) to[i] = type.to_float(load<Bits>(from + i));
-      for (int64_t i = rows.dim; i < padded_dim; ++i) to[i] = 0;
+      float* chunk = to + r * row_step;
+      int64_t i = 0;
+      for (; i + kPadding <= rows.dim; i += kPadding, chunk += chunk_step) {
+        for (int64_t n = 0; n < kPadding; ++n) chunk[n] = type.to_float(load<Bits>(from + i + n));
+      }
+      for (int64_t n = i; n < rows.dim; ++n) chunk[n - i] = type.to_float(load<Bits>(from + n));
+      for (int64_t n = rows.dim; n < padded_dim; ++n) chunk[n - i] = 0;
     }
   });
-  __builtin_memset(to, 0, static_cast<size_t>((padded_count - count) * padded_dim) * sizeof(float));
+  for (int64_t r = count; r < padded_count; ++r) {
+    for (int64_t c = 0; c < padded_dim / kPadding; ++c) {
+      __builtin_memset(to + r * row_step + c * chunk_step, 0, kPadding * sizeof(float));
+    }
+  }
+}
+
+void gather_floats(const Rows& rows, const int32_t* places, int64_t count, int64_t padded_count, int64_t padded_dim,
+                   void* packed) {
+  gather_chunks(rows, places, count, padded_count, padded_dim, padded_dim, kPadding, static_cast<float*>(packed));
 }
 
 void store_row(int32_t dtype, const float* values, int64_t n, void* row) {
@@ -282,11 +296,13 @@ inline void gemm_tile(int64_t k, const typename U::Unit* a, int64_t a_row, int64
 template <typename U>
 inline void gemm_strip(int64_t m, int64_t k, const typename U::Unit* a, int64_t a_row, int64_t a_step, const float* b,
                        int64_t ldb, float* c, int64_t ldc, const float* shrink) {
-  int64_t i = 0;
-  for (; i + kMr <= m; i += kMr) {
+  const int64_t whole = m / kMr * kMr;
+  for (int64_t i = 0; i < whole; i += kMr) {
     gemm_tile<U, kMr, kNv>(k, a + i * a_row, a_row, a_step, b, ldb, c + i * ldc, ldc, shrink);
   }
-  for (; i < m; ++i) gemm_tile<U, 1, kNv>(k, a + i * a_row, a_row, a_step, b, ldb, c + i * ldc, ldc, shrink);
+  for (int64_t i = whole; i < m; ++i) {
+    gemm_tile<U, 1, kNv>(k, a + i * a_row, a_row, a_step, b, ldb, c + i * ldc, ldc, shrink);
+  }
 }
 
 void gemm(int64_t m, int64_t n, int64_t k, const float* a, int64_t lda, const float* b, int64_t ldb, float* c,
@@ -400,6 +416,13 @@ struct FloatEngine {
               static_cast<uint32_t*>(packed), kStripWidth);
   }
 
+  // Values as (dim / kPadding, keys, kPadding), so that what add_values reads for a few columns lies close together.
+  static void gather_values(const Rows& rows, const int32_t* places, int64_t count, int64_t padded_count,
+                            int64_t padded_dim, void* packed) {
+    gather_chunks(rows, places, count, padded_count, padded_dim, kPadding, kPadding * padded_count,
+                  static_cast<float*>(packed));
+  }
+
   static void multiply_keys(const TileShape& shape, const void* keys, int64_t key_stride, const void* q,
                             float* result) {
     gemm_strip<FloatUnit>(shape.keys, shape.dim, static_cast<const float*>(keys), key_stride / kElementSize, 1,
@@ -420,13 +443,15 @@ struct FloatEngine {
 
   static void add_values(const TileShape& shape, const void* values, const float* weights, bool, const float* shrink,
                          float* o) {
-    gemm_strip<FloatUnit>(shape.dim, shape.keys, static_cast<const float*>(values), 1, shape.dim, weights, kStripWidth,
-                          o, kStripWidth, shrink);
+    for (int64_t d = 0; d < shape.dim; d += kPadding) {
+      gemm_strip<FloatUnit>(kPadding, shape.keys, static_cast<const float*>(values) + d * shape.keys, 1, kPadding,
+                            weights, kStripWidth, o + d * kStripWidth, kStripWidth, shrink);
+    }
   }
 };
 
-constexpr Engine kFloatEngine = {PBS_ATTN_FLOAT32, gather_floats,       FloatEngine::gather_queries,
-                                 gather_floats,    logits<FloatEngine>, attend<FloatEngine>};
+constexpr Engine kFloatEngine = {PBS_ATTN_FLOAT32,           gather_floats,       FloatEngine::gather_queries,
+                                 FloatEngine::gather_values, logits<FloatEngine>, attend<FloatEngine>};
 
 // ---- Scores of keys
 
