@@ -38,11 +38,15 @@ void gather_bfloat16_queries(const Rows& rows, int64_t count, int64_t padded_dim
             static_cast<uint32_t*>(packed), kStripWidth);
 }
 
-// rows (keys, dim) to (keys / 2, dim) units of one element of an even and one of the odd key after it.
-inline void pair_keys(int64_t keys, int64_t dim, const uint16_t* rows, uint32_t* pairs) {
+// rows (keys, dim) to units of one element of an even and one of the odd key after it; row_step and chunk_step are
+// units from one pair of keys, and from kPadding columns, to the next.
+inline void pair_keys(int64_t keys, int64_t dim, const uint16_t* rows, int64_t row_step, int64_t chunk_step,
+                      uint32_t* pairs) {
   for (int64_t j = 0; j < keys; j += 2) {
-    for (int64_t d = 0; d < dim; ++d) {
-      pairs[j / 2 * dim + d] = rows[j * dim + d] | static_cast<uint32_t>(rows[(j + 1) * dim + d]) << 16;
+    for (int64_t c = 0; c < dim / kPadding; ++c) {
+      const uint16_t* even = rows + j * dim + c * kPadding;
+      uint32_t* to = pairs + j / 2 * row_step + c * chunk_step;
+      for (int64_t d = 0; d < kPadding; ++d) to[d] = even[d] | static_cast<uint32_t>(even[dim + d]) << 16;
     }
   }
 }

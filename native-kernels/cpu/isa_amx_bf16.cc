@@ -79,7 +79,7 @@ struct AmxEngine {
                             int64_t padded_dim, void* packed) {
     gather_in_chunks<8>(rows, places, count, padded_count, padded_dim, [&](int64_t j, const uint16_t* chunk) {
       uint32_t pairs[4 * kMaxDim];
-      pair_keys(8, padded_dim, chunk, pairs);
+      pair_keys(8, padded_dim, chunk, padded_dim, kPadding, pairs);
       transpose(4, padded_dim, pairs, padded_dim, static_cast<uint32_t*>(packed) + j / 2, padded_count / 2);
     });
   }

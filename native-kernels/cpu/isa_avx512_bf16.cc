@@ -30,10 +30,12 @@ struct Bfloat16Engine {
 
   struct Session {};
 
+  // Values as (dim / kPadding, keys / 2, kPadding) units.
   static void gather_values(const Rows& rows, const int32_t* places, int64_t count, int64_t padded_count,
                             int64_t padded_dim, void* packed) {
     gather_in_chunks<8>(rows, places, count, padded_count, padded_dim, [&](int64_t j, const uint16_t* chunk) {
-      pair_keys(8, padded_dim, chunk, static_cast<uint32_t*>(packed) + j / 2 * padded_dim);
+      pair_keys(8, padded_dim, chunk, kPadding, kPadding * padded_count / 2,
+                static_cast<uint32_t*>(packed) + j / 2 * kPadding);
     });
   }
 
@@ -50,8 +52,7 @@ struct Bfloat16Engine {
 
   static void add_values(const TileShape& shape, const void* values, const float* weights, bool, const float* shrink,
                          float* o) {
-    gemm_strip<Bfloat16Unit>(shape.dim, shape.keys / 2, static_cast<const uint32_t*>(values), 1, shape.dim, weights,
-                             kStripWidth, o, kStripWidth, shrink);
+    multiply_values<Bfloat16Unit>(shape.dim, shape.keys / 2, values, weights, shrink, o);
   }
 };
 

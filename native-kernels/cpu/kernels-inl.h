@@ -305,6 +305,17 @@ inline void gemm_strip(int64_t m, int64_t k, const typename U::Unit* a, int64_t 
   }
 }
 
+// o (dim, kStripWidth) shrunk, plus the values, (dim / kPadding, units, kPadding), times the weights (units,
+// kStripWidth).
+template <typename U>
+inline void multiply_values(int64_t dim, int64_t units, const void* values, const float* weights, const float* shrink,
+                            float* o) {
+  for (int64_t d = 0; d < dim; d += kPadding) {
+    gemm_strip<U>(kPadding, units, static_cast<const typename U::Unit*>(values) + d * units, 1, kPadding, weights,
+                  kStripWidth, o + d * kStripWidth, kStripWidth, shrink);
+  }
+}
+
 void gemm(int64_t m, int64_t n, int64_t k, const float* a, int64_t lda, const float* b, int64_t ldb, float* c,
           int64_t ldc) {
   for (int64_t j = 0; j < n; j += kStripWidth) gemm_strip<FloatUnit>(m, k, a, lda, 1, b + j, ldb, c + j, ldc, nullptr);
@@ -443,10 +454,7 @@ struct FloatEngine {
 
   static void add_values(const TileShape& shape, const void* values, const float* weights, bool, const float* shrink,
                          float* o) {
-    for (int64_t d = 0; d < shape.dim; d += kPadding) {
-      gemm_strip<FloatUnit>(kPadding, shape.keys, static_cast<const float*>(values) + d * shape.keys, 1, kPadding,
-                            weights, kStripWidth, o + d * kStripWidth, kStripWidth, shrink);
-    }
+    multiply_values<FloatUnit>(shape.dim, shape.keys, values, weights, shrink, o);
   }
 };
 
