@@ -127,6 +127,21 @@ public final class PbsConfig {
         return type == TorchType.BFLOAT16 ? MIN_LENGTH_BFLOAT16 : MIN_LENGTH;
     }
 
+    /** {@inheritDoc} */
+    @Override
+    public String toString() {
+        return String.format(
+                "blocks of %d, segments of %d, threshold %s, first block %s, scale %s, %s, from %s"
+                        + " keys on",
+                blockSize,
+                segmentSize,
+                threshold,
+                forceFirstBlock ? "kept" : "not kept",
+                softmaxScale > 0 ? softmaxScale : "default",
+                keyOrder,
+                minLength >= 0 ? minLength : "default");
+    }
+
     /** Builds a {@link PbsConfig}. */
     public static final class Builder {
 

@@ -85,4 +85,10 @@ public final class SequenceLengths {
     public int k(int b) {
         return k[b];
     }
+
+    /** {@inheritDoc} */
+    @Override
+    public String toString() {
+        return "queries " + Arrays.toString(q) + ", keys " + Arrays.toString(k);
+    }
 }

@@ -85,7 +85,10 @@ public class RandomDifferentialTest {
                             .optSegmentSize(block * pick(1, 4))
                             .optThreshold(pick(0, 10) / 10.0)
                             .optForceFirstBlock(random.nextBoolean())
-                            .optKeyOrder(KeyOrder.values()[random.nextInt(2)])
+                            .optKeyOrder(
+                                    random.nextBoolean()
+                                            ? KeyOrder.PER_QUERY_HEAD
+                                            : KeyOrder.PER_KV_HEAD)
                             .optMinLength(random.nextInt(4) == 0 ? seqlenK + pick(0, 1) : 0)
                             .optSoftmaxScale((0.5 + random.nextDouble()) / Math.sqrt(headDim))
                             .build();

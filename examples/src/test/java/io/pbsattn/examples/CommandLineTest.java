@@ -10,6 +10,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.util.stream.Stream;
+import javax.imageio.ImageIO;
 import org.testng.Assert;
 import org.testng.annotations.Test;
 
@@ -37,6 +38,9 @@ public class CommandLineTest {
         Assert.assertEquals(run("verify").status(), 2);
         Assert.assertEquals(
                 run("bench", "operator", "--q-heads", "3", "--kv-heads", "2").status(), 2);
+        Assert.assertEquals(run("bench", "operator", "--density", "1.5").status(), 2);
+        Assert.assertEquals(run("bench", "operator", "--min-length", "-1").status(), 2);
+        Assert.assertEquals(run("bench", "operator", "--dtype", "float7").status(), 2);
         Assert.assertEquals(run("--help").status(), 0);
     }
 
@@ -173,7 +177,7 @@ public class CommandLineTest {
     }
 
     @Test
-    public void measuresTheOperator() {
+    public void measuresTheOperator() throws IOException {
         Run run =
                 run(
                         "bench",
@@ -188,13 +192,35 @@ public class CommandLineTest {
                         "32",
                         "--dtype",
                         "float32",
+                        "--density",
+                        "0.7",
+                        "--min-length",
+                        "0",
+                        "--runs",
+                        "2",
                         "--json");
         Assert.assertEquals(run.status(), 0, run.err());
         JsonObject row = run.json().get("rows").getAsJsonArray().get(0).getAsJsonObject();
-        Assert.assertTrue(row.get("density").getAsDouble() <= 1);
+        Assert.assertEquals(row.get("density").getAsDouble(), 0.7, 0.1);
         Assert.assertTrue(row.get("sdpaSeconds").getAsDouble() > 0);
         Assert.assertTrue(
                 run.json().get("gemmGflops").getAsJsonObject().get("bfloat16").getAsDouble() > 0);
+        drawsWhatWasMeasured(run.out());
+    }
+
+    private static void drawsWhatWasMeasured(String json) throws IOException {
+        Path folder = Files.createTempDirectory("plots");
+        Path file = folder.resolve("result.json");
+        Files.writeString(file, json);
+        Run run = run("bench", "plot", file.toString(), "--out", folder.toString());
+        Assert.assertEquals(run.status(), 0, run.err());
+        for (String name : new String[] {"speedup.png", "phases.png"}) {
+            Assert.assertEquals(ImageIO.read(folder.resolve(name).toFile()).getWidth(), 900);
+        }
+        Files.writeString(file, "{}");
+        Run empty = run("bench", "plot", file.toString());
+        Assert.assertEquals(empty.status(), 1);
+        Assert.assertTrue(empty.err().contains("result.json"), empty.err());
     }
 
     private static Run run(String... args) {
