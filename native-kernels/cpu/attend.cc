@@ -4,6 +4,8 @@
 #include <limits>
 #include <numeric>
 
+#include "arithmetic.h"
+#include "block_mask.h"
 #include "element.h"
 #include "head_group.h"
 
@@ -11,8 +13,6 @@ namespace pbs_attn {
 namespace {
 
 constexpr int64_t kTasksPerThread = 8;  // fewer leave a thread idle at the end
-
-bool is_kept(const uint64_t* mask, int64_t block) { return (mask[block / 64] >> (block % 64)) & 1; }
 
 }  // namespace
 
@@ -43,7 +43,7 @@ void HeadGroup::attend(int64_t first_head, int64_t heads) {
 void HeadGroup::attend_block(int64_t first_head, int64_t heads, int64_t i, Scratch& s) {
   const int64_t width = kernels_.width;
   const int64_t rows = grid_.rows(i);
-  const int64_t strips = (rows + width - 1) / width;
+  const int64_t strips = divide_up(rows, width);
   const int64_t lanes = heads * strips * width;
   s.q.reserve(lanes * row_bytes_);
   s.o.reserve(lanes * padded_dim_);
@@ -58,7 +58,7 @@ void HeadGroup::attend_block(int64_t first_head, int64_t heads, int64_t i, Scrat
     const Rows queries = q_rows(first_head + h, i * grid_.block_size);
     for (int64_t strip = 0; strip < strips; ++strip) {
       const int64_t n = h * strips + strip;
-      engine_.gather_queries(queries.from(strip * width), std::min(width, rows - strip * width), padded_dim_,
+      engine_.gather_queries(rows_from(queries, strip * width), std::min(width, rows - strip * width), padded_dim_,
                              s.q.data() + n * width * row_bytes_);
       const int64_t first = grid_.first_position(i) + strip * width;
       s.strips[static_cast<size_t>(n)] = {s.q.data() + n * width * row_bytes_,
@@ -88,16 +88,15 @@ void HeadGroup::attend_block(int64_t first_head, int64_t heads, int64_t i, Scrat
 
 void HeadGroup::finish_strip(const QueryStrip& strip, int64_t g, int64_t first_row, int64_t rows, Scratch& s) {
   const int64_t width = kernels_.width;
-  const int64_t head = kv_head_ * group_size_ + g;
   s.floats.reserve(width * (padded_dim_ + 1));
   float* factor = s.floats.data() + width * padded_dim_;
   for (int64_t r = 0; r < width; ++r) factor[r] = r < rows ? static_cast<float>(1 / strip.sum[r]) : 0;
   kernels_.unpack_output(padded_dim_, strip.o, factor, s.floats.data());
   for (int64_t r = 0; r < rows; ++r) {
     kernels_.store_row(call_.dtype, s.floats.data() + r * padded_dim_, head_dim_,
-                       row_of(call_.o, call_.dtype, batch_, head, first_row + r));
+                       row_of(call_.o, call_.dtype, batch_, kv_head_ * group_size_ + g, first_row + r));
     if (call_.lse != nullptr) {
-      call_.lse[(batch_ * call_.num_q_heads + head) * call_.max_seqlen_q + first_row + r] =
+      call_.lse[head_index(g) * call_.max_seqlen_q + first_row + r] =
           static_cast<float>(strip.max[r] * call_.softmax_scale + std::log(strip.sum[r]));
     }
   }

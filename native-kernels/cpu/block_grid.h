@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <cstdint>
 
+#include "arithmetic.h"
+
 namespace pbs_attn {
 
 struct BlockGrid {
@@ -14,8 +16,8 @@ struct BlockGrid {
   int64_t segment_size;
   int64_t min_length;
 
-  int64_t q_blocks() const { return (seqlen_q + block_size - 1) / block_size; }
-  int64_t k_blocks() const { return (seqlen_k + block_size - 1) / block_size; }
+  int64_t q_blocks() const { return divide_up(seqlen_q, block_size); }
+  int64_t k_blocks() const { return divide_up(seqlen_k, block_size); }
 
   // Keys in complete segments, which are reordered; none where every block is kept anyway.
   int64_t complete_keys() const { return is_dense() ? 0 : seqlen_k / segment_size * segment_size; }

@@ -4,12 +4,12 @@
 #include <chrono>
 #include <numeric>
 
+#include "arithmetic.h"
+#include "block_mask.h"
 #include "element.h"
 
 namespace pbs_attn {
 namespace {
-
-int64_t round_up(int64_t n, int64_t multiple) { return (n + multiple - 1) / multiple * multiple; }
 
 // Adds the wall time of a stage to a field of the call.
 class StageTimer {
@@ -48,7 +48,7 @@ void HeadGroup::run(int64_t batch, int64_t kv_head) {
            call_.seqlens_k != nullptr ? call_.seqlens_k[batch] : call_.max_seqlen_k, call_.block_size,
            call_.segment_size, call_.min_length};
   const int64_t blocks = grid_.k_blocks();
-  mask_words_ = (blocks + 63) / 64;
+  mask_words_ = divide_up(blocks, 64);
   mask_.assign(static_cast<size_t>(group_size_ * grid_.q_blocks() * mask_words_), 0);
   packed_.keys.reserve(blocks * padded_block_ * row_bytes_);
   packed_.values.reserve(blocks * padded_block_ * row_bytes_);
@@ -85,16 +85,14 @@ void HeadGroup::run(int64_t batch, int64_t kv_head) {
 }
 
 void HeadGroup::record(int64_t g) {
-  const int64_t head = batch_ * call_.num_q_heads + kv_head_ * group_size_ + g;
-  const int64_t max_q_blocks = (call_.max_seqlen_q + grid_.block_size - 1) / grid_.block_size;
-  const int64_t max_k_blocks = (call_.max_seqlen_k + grid_.block_size - 1) / grid_.block_size;
+  const int64_t head = head_index(g);
   for (int64_t i = 0; i < grid_.q_blocks(); ++i) {
     const uint64_t* mask = mask_row(g, i);
     for (int64_t j = 0; j < grid_.visible(i); ++j) {
-      const bool kept = (mask[j / 64] >> (j % 64)) & 1;
+      const bool kept = is_kept(mask, j);
       call_.kept_blocks += kept;
       if (call_.trace.block_mask != nullptr) {
-        call_.trace.block_mask[(head * max_q_blocks + i) * max_k_blocks + j] = kept;
+        call_.trace.block_mask[block_row_index(g, i) + j] = kept;
       }
     }
     call_.causal_blocks += grid_.visible(i);
@@ -110,6 +108,13 @@ void HeadGroup::record(int64_t g) {
           scores_[static_cast<size_t>(g)][static_cast<size_t>(j)].value();
     }
   }
+}
+
+int64_t HeadGroup::head_index(int64_t g) const { return batch_ * call_.num_q_heads + kv_head_ * group_size_ + g; }
+
+int64_t HeadGroup::block_row_index(int64_t g, int64_t i) const {
+  const int64_t rows = divide_up(call_.max_seqlen_q, grid_.block_size);
+  return (head_index(g) * rows + i) * divide_up(call_.max_seqlen_k, grid_.block_size);
 }
 
 bool HeadGroup::has_trace() const {

@@ -38,7 +38,7 @@ class HeadGroup {
   // What one thread works with.
   struct Scratch {
     AlignedBuffer<char> q;        // (strips, padded dim, width)
-    AlignedBuffer<float> logits;  // (strips, padded block, width)
+    AlignedBuffer<float> logits;  // (padded block, width)
     AlignedBuffer<float> o;       // (strips, padded dim, width)
     AlignedBuffer<float> max;     // (strips, width)
     AlignedBuffer<double> sum;    // (strips, width)
@@ -62,6 +62,9 @@ class HeadGroup {
 
   bool keeps_everything() const;
   bool has_trace() const;
+  // Places of a head, and of a row of its blocks, in arrays over all sequences and query heads.
+  int64_t head_index(int64_t g) const;
+  int64_t block_row_index(int64_t g, int64_t i) const;
   uint64_t* mask_row(int64_t g, int64_t i) {
     return &mask_[static_cast<size_t>((g * grid_.q_blocks() + i) * mask_words_)];
   }

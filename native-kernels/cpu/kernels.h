@@ -19,8 +19,6 @@ struct Rows {
   const void* first;
   int64_t stride;  // bytes from one to the next
   int64_t dim;     // elements of each
-
-  Rows from(int64_t row) const { return {dtype, static_cast<const char*>(first) + row * stride, stride, dim}; }
 };
 
 // A block of packed keys and values.

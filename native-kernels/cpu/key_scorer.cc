@@ -5,6 +5,7 @@
 #include <cstring>
 #include <limits>
 
+#include "arithmetic.h"
 #include "element.h"
 
 namespace pbs_attn {
@@ -15,8 +16,6 @@ constexpr int64_t kMaxTilesPerTask = 16;
 constexpr int64_t kMinTasks = 32;         // for few keys; not by the number of threads, on which no result may depend
 constexpr float kSmallestScore = 1e-30f;  // below it a sum of floats has lost digits, or is 0
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
-
-int64_t divide_up(int64_t n, int64_t by) { return (n + by - 1) / by; }
 
 }  // namespace
 
@@ -78,7 +77,7 @@ void KeyScorer::pack_queries(const Rows& queries, Head& head) {
   const int64_t strip_bytes = width * padded_dim_ * element_size(engine_.dtype);
   head.q.reserve(strips_ * strip_bytes);
   for (int64_t s = 0; s < strips_; ++s) {
-    engine_.gather_queries(queries.from(s * width), std::min(width, query_count_ - s * width), padded_dim_,
+    engine_.gather_queries(rows_from(queries, s * width), std::min(width, query_count_ - s * width), padded_dim_,
                            head.q.data() + s * strip_bytes);
   }
 }
@@ -156,7 +155,7 @@ void KeyScorer::for_each_tile(const Rows& keys, const F& work) {
     for (int64_t tile = task * tiles_per_task_; tile < std::min(tiles, (task + 1) * tiles_per_task_); ++tile) {
       const int64_t first = tile * kTileKeys;
       const int64_t count = std::min(kTileKeys, key_count_ - first);
-      Rows rows = keys.from(first);
+      Rows rows = rows_from(keys, first);
       if (!is_packed || count < kTileKeys) {
         scratch.rows.reserve(kTileKeys * row_bytes);
         engine_.gather_rows(rows, nullptr, count, kTileKeys, padded_dim_, scratch.rows.data());

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 
+#include "arithmetic.h"
 #include "element.h"
 #include "head_group.h"
 
@@ -11,8 +12,6 @@ namespace pbs_attn {
 namespace {
 
 constexpr int64_t kKeysPerTask = 2048;
-
-int64_t divide_up(int64_t n, int64_t by) { return (n + by - 1) / by; }
 
 }  // namespace
 
@@ -82,7 +81,7 @@ void HeadGroup::pack_block(const std::vector<int32_t>& order, int64_t j, Scratch
   scratch.floats.reserve(padded_dim_);
   float* sums = scratch.floats.data();
   kernels_.sum_rows({engine_.dtype, keys, row_bytes_, padded_dim_}, count, sums);
-  const int64_t padded_blocks = divide_up(grid_.k_blocks(), kPadding) * kPadding;
+  const int64_t padded_blocks = round_up(grid_.k_blocks(), kPadding);
   for (int64_t d = 0; d < padded_dim_; ++d) {
     packed_.mean_keys[d * padded_blocks + j] = sums[d] / static_cast<float>(grid_.block_size);
   }

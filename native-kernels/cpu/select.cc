@@ -2,7 +2,8 @@
 #include <algorithm>
 #include <cstring>
 
-#include "element.h"
+#include "arithmetic.h"
+#include "block_mask.h"
 #include "head_group.h"
 
 namespace pbs_attn {
@@ -10,17 +11,13 @@ namespace {
 
 constexpr int64_t kRowsPerTask = 8;
 
-int64_t round_up(int64_t n, int64_t multiple) { return (n + multiple - 1) / multiple * multiple; }
-
-void keep(uint64_t* mask, int64_t block) { mask[block / 64] |= uint64_t{1} << (block % 64); }
-
 }  // namespace
 
 void HeadGroup::select(int64_t first_head, int64_t heads) {
   const std::vector<int32_t>& order = orders_[static_cast<size_t>(first_head)];  // which these heads share
   const int64_t first_block = (std::find(order.begin(), order.end(), 0) - order.begin()) / grid_.block_size;
   const int64_t rows = grid_.q_blocks();
-  const int64_t tasks = (rows + kRowsPerTask - 1) / kRowsPerTask;
+  const int64_t tasks = divide_up(rows, kRowsPerTask);
   team_.run(heads * tasks, [&](int64_t n, int thread) {
     const int64_t begin = n % tasks * kRowsPerTask;
     select_rows(first_head + n / tasks, begin, std::min(rows, begin + kRowsPerTask), first_block,
@@ -59,10 +56,7 @@ void HeadGroup::select_rows(int64_t g, int64_t begin, int64_t end, int64_t first
     }
     for (int64_t j = candidates; j < grid_.visible(i); ++j) keep(mask, j);
     if (call_.trace.block_scores != nullptr) {
-      const int64_t max_q_blocks = (call_.max_seqlen_q + grid_.block_size - 1) / grid_.block_size;
-      const int64_t max_k_blocks = (call_.max_seqlen_k + grid_.block_size - 1) / grid_.block_size;
-      const int64_t head = batch_ * call_.num_q_heads + kv_head_ * group_size_ + g;
-      float* traced = call_.trace.block_scores + (head * max_q_blocks + i) * max_k_blocks;
+      float* traced = call_.trace.block_scores + block_row_index(g, i);
       for (int64_t j = 0; j < candidates; ++j) traced[j] = keeps_everything() ? 0 : static_cast<float>(row[j] / total);
     }
   }

@@ -1,4 +1,5 @@
-// A team of threads for one call: they sleep between the stages, and end with the call.
+// A team of threads for one call: between the stages they spin for some microseconds, then sleep; they end with the
+// call.
 #ifndef PBS_ATTN_CPU_TEAM_H_
 #define PBS_ATTN_CPU_TEAM_H_
 

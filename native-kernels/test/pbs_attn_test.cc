@@ -371,6 +371,24 @@ void check_random() {
   }
 }
 
+// However many threads share the work, each number is computed in the same way.
+void check_threads(int32_t type) {
+  const Case c{type, 700, 900, 64, 4, 2, 64, 128, 0.6, PBS_ATTN_PER_QUERY_HEAD, 1};
+  Arrays one(c, 21);
+  pbs_attn_call call = make_call(c, one);
+  char message[256] = "";
+  expect(pbs_attn_prefill(&call, message, sizeof(message)) == PBS_ATTN_OK, message);
+  for (const int32_t threads : {2, 3, 7}) {
+    Arrays many(c, 21);
+    call = make_call(c, many);
+    call.num_threads = threads;
+    expect(pbs_attn_prefill(&call, message, sizeof(message)) == PBS_ATTN_OK, message);
+    bool same = many.lse == one.lse;
+    for (size_t i = 0; i < one.o.size(); ++i) same = same && many.o[i] == one.o[i];
+    expect(same, c.name() + ": the same result from " + std::to_string(threads) + " threads");
+  }
+}
+
 // Each change makes a good call bad; the answer names the field.
 void check_refusals() {
   const Case c{PBS_ATTN_FLOAT32, 300, 300, 32, 2, 1, 128, 256, 0.9, PBS_ATTN_PER_QUERY_HEAD, 1};
@@ -416,7 +434,10 @@ int run_isa(const char* isa) {
   }
   setenv("PBS_ATTN_ISA", isa, 1);
   expect(pbs_attn_isa() != nullptr && std::string(pbs_attn_isa()) == isa, std::string("runs on ") + isa);
-  for (const int32_t type : {PBS_ATTN_FLOAT32, PBS_ATTN_BFLOAT16, PBS_ATTN_FLOAT16}) check_shapes(type);
+  for (const int32_t type : {PBS_ATTN_FLOAT32, PBS_ATTN_BFLOAT16, PBS_ATTN_FLOAT16}) {
+    check_shapes(type);
+    check_threads(type);
+  }
   check_random();
   check_refusals();
   return failures == 0 ? 0 : 1;
