@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstdlib>
 
+#include "arithmetic.h"
 #include "element.h"
 
 namespace pbs_attn {
@@ -32,7 +33,7 @@ void check_tensor(const char* name, const pbs_attn_tensor& tensor) {
 
 void check_rows(const pbs_attn_call& call, const char* name, const pbs_attn_tensor& tensor, int64_t batch,
                 int64_t heads, int64_t rows, const Kernels& kernels, Team& team) {
-  const int64_t tasks_per_head = (rows + kRowsPerTask - 1) / kRowsPerTask;
+  const int64_t tasks_per_head = divide_up(rows, kRowsPerTask);
   std::atomic<int64_t> bad{-1};
   team.run(heads * tasks_per_head, [&](int64_t task, int) {
     const int64_t head = task / tasks_per_head;
