@@ -2,14 +2,12 @@ package io.pbsattn.examples;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
-import ai.djl.ndarray.types.Shape;
 import io.pbsattn.AttentionOutput;
 import io.pbsattn.Backends;
 import io.pbsattn.PbsAttention;
 import io.pbsattn.PbsConfig;
 import io.pbsattn.PrefillReport;
 import io.pbsattn.block.DenseAttention;
-import io.pbsattn.torch.LibTorch;
 import io.pbsattn.torch.TorchType;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
@@ -32,7 +30,6 @@ import picocli.CommandLine.Option;
 final class BenchOperatorCommand implements Callable<Integer> {
 
     private static final long SEED = 20251021;
-    private static final int GEMM_SIZE = 4096;
 
     @CommandLine.Spec private CommandLine.Model.CommandSpec spec;
 
@@ -117,7 +114,7 @@ final class BenchOperatorCommand implements Callable<Integer> {
             rows.add(row);
             text.append(row.text());
         }
-        Gemm gemm = gemm();
+        Gemm gemm = gemm(rows);
         text.append(
                 String.format(
                         "libtorch GEMM: float32 %.0f, bfloat16 %.0f GFLOP/s",
@@ -139,7 +136,9 @@ final class BenchOperatorCommand implements Callable<Integer> {
     }
 
     private Row measure(PbsAttention sparse, PbsAttention dense, int seqlen) {
-        try (NDManager manager = NDManager.newBaseManager("PyTorch")) {
+        try (NDManager manager = NDManager.newBaseManager("PyTorch");
+                GemmBenchmark float32 = new GemmBenchmark(TorchType.FLOAT32);
+                GemmBenchmark bfloat16 = new GemmBenchmark(TorchType.BFLOAT16)) {
             SparseInputs in =
                     new SparseInputs(manager, qHeads, kvHeads, seqlen, headDim, dtype, SEED);
             PbsAttention tuned = PbsAttention.create(PbsConfig.builder().optMinLength(0).build());
@@ -161,7 +160,9 @@ final class BenchOperatorCommand implements Callable<Integer> {
                                             () ->
                                                     DenseAttention.forward(
                                                                     in.q(), keys, values, scale)
-                                                            .close()));
+                                                            .close()),
+                            float32::seconds,
+                            bfloat16::seconds);
             // The phases of the run whose whole time is nearest to the median.
             PrefillReport report =
                     reports.stream()
@@ -187,7 +188,8 @@ final class BenchOperatorCommand implements Callable<Integer> {
                     seconds[2],
                     flops / report.attendSeconds() / 1e9,
                     seconds[2] / seconds[0],
-                    (report.permuteSeconds() + report.selectSeconds()) / seconds[0]);
+                    (report.permuteSeconds() + report.selectSeconds()) / seconds[0],
+                    new Gemm(GemmBenchmark.gflops(seconds[3]), GemmBenchmark.gflops(seconds[4])));
         }
     }
 
@@ -197,18 +199,11 @@ final class BenchOperatorCommand implements Callable<Integer> {
         }
     }
 
-    private Gemm gemm() {
-        try (NDManager manager = NDManager.newBaseManager("PyTorch")) {
-            NDArray float32 = manager.randomNormal(new Shape(GEMM_SIZE, GEMM_SIZE));
-            NDArray bfloat16 = LibTorch.get().toType(manager, float32, TorchType.BFLOAT16);
-            double[] seconds =
-                    Timing.medians(
-                            runs,
-                            () -> Timing.seconds(() -> float32.matMul(float32).close()),
-                            () -> Timing.seconds(() -> bfloat16.matMul(bfloat16).close()));
-            double gflop = 2.0 * GEMM_SIZE * GEMM_SIZE * GEMM_SIZE / 1e9;
-            return new Gemm(gflop / seconds[0], gflop / seconds[1]);
-        }
+    /** The medians over the lengths. */
+    private static Gemm gemm(List<Row> rows) {
+        return new Gemm(
+                Timing.median(rows.stream().mapToDouble(r -> r.gemmGflops.float32).toArray()),
+                Timing.median(rows.stream().mapToDouble(r -> r.gemmGflops.bfloat16).toArray()));
     }
 
     private static String machine() throws IOException {
@@ -245,7 +240,8 @@ final class BenchOperatorCommand implements Callable<Integer> {
             double sdpaSeconds,
             double attendGflops,
             double speedupOverSdpa,
-            double overheadShare) {
+            double overheadShare,
+            Gemm gemmGflops) {
 
         String text() {
             return String.format(

@@ -44,7 +44,8 @@ final class Timing {
         return (System.nanoTime() - start) / 1e9;
     }
 
-    private static double median(double[] values) {
+    /** Returns the median of some values, which it sorts. */
+    static double median(double[] values) {
         Arrays.sort(values);
         int half = values.length / 2;
         return values.length % 2 == 1 ? values[half] : (values[half - 1] + values[half]) / 2;
