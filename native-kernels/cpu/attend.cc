@@ -69,21 +69,29 @@ void HeadGroup::attend_block(int64_t first_head, int64_t heads, int64_t i, Scrat
                                           static_cast<int32_t>(std::min(first + width - 1, grid_.last_position(i)))};
     }
   }
+  s.visits.clear();
   for (int64_t j = 0; j < grid_.visible(i); ++j) {
-    const int64_t at = j * padded_block_ * row_bytes_;
-    const KeyBlock block{packed_.keys.data() + at, packed_.values.data() + at,
-                         packed_.positions.data() + j * padded_block_, packed_.first[j], packed_.last[j]};
     for (int64_t h = 0; h < heads; ++h) {
-      if (!is_kept(mask_row(first_head + h, i), j)) continue;
-      engine_.attend(tile_shape(padded_block_), block, &s.strips[static_cast<size_t>(h * strips)], strips,
-                     s.logits.data());
+      if (is_kept(mask_row(first_head + h, i), j)) s.visits.push_back({h, j});
     }
+  }
+  for (size_t n = 0; n < s.visits.size(); ++n) {
+    const Visit& visit = s.visits[n];
+    const Visit& next = s.visits[std::min(n + 1, s.visits.size() - 1)];
+    engine_.attend(tile_shape(padded_block_), key_block(visit.block), key_block(next.block),
+                   &s.strips[static_cast<size_t>(visit.head * strips)], strips, s.logits.data());
   }
   for (int64_t n = 0; n < heads * strips; ++n) {
     const int64_t first = n % strips * width;
     finish_strip(s.strips[static_cast<size_t>(n)], first_head + n / strips, i * grid_.block_size + first,
                  std::min(width, rows - first), s);
   }
+}
+
+KeyBlock HeadGroup::key_block(int64_t j) const {
+  const int64_t at = j * padded_block_ * row_bytes_;
+  return {packed_.keys.data() + at, packed_.values.data() + at, packed_.positions.data() + j * padded_block_,
+          packed_.first[j], packed_.last[j]};
 }
 
 void HeadGroup::finish_strip(const QueryStrip& strip, int64_t g, int64_t first_row, int64_t rows, Scratch& s) {

@@ -13,6 +13,7 @@
 #include "kernels.h"
 #include "key_scorer.h"
 #include "pbs_attn.h"
+#include "rank_sort.h"
 #include "team.h"
 
 namespace pbs_attn {
@@ -35,6 +36,12 @@ class HeadGroup {
     AlignedBuffer<float> mean_keys;    // (padded dim, padded k_blocks)
   };
 
+  // A head's turn with a key block.
+  struct Visit {
+    int64_t head;
+    int64_t block;
+  };
+
   // What one thread works with.
   struct Scratch {
     AlignedBuffer<char> q;        // (strips, padded dim, width)
@@ -44,7 +51,9 @@ class HeadGroup {
     AlignedBuffer<double> sum;    // (strips, width)
     AlignedBuffer<float> floats;  // rows of floats
     std::vector<QueryStrip> strips;
-    std::vector<uint64_t> ranked;  // blocks of a row or keys of a segment, to be sorted
+    std::vector<Visit> visits;
+    std::vector<Ranked> ranked;  // blocks of a row or keys of a segment, to be sorted
+    std::vector<Ranked> spare;
   };
 
   void permute();
@@ -57,6 +66,7 @@ class HeadGroup {
   void keep_by_score(const float* scores, int64_t count, double total, uint64_t* mask, Scratch& scratch);
   void attend(int64_t first_head, int64_t heads);
   void attend_block(int64_t first_head, int64_t heads, int64_t i, Scratch& scratch);
+  KeyBlock key_block(int64_t j) const;
   void finish_strip(const QueryStrip& strip, int64_t g, int64_t first_row, int64_t rows, Scratch& scratch);
   void record(int64_t g);
 

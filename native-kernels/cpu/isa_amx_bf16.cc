@@ -31,10 +31,12 @@ struct TileConfig {
 inline void memory_barrier() { asm volatile("" ::: "memory"); }
 
 // c (32, 32) [+]= a b: a has 32 rows, a_row bytes apart, of 64-byte steps; b rows of units, 32 to a row; both go on for
-// `steps`. Registers 0..3 hold c, 4 and 5 rows of a, 6 and 7 columns of b.
+// `steps`. Registers 0..3 hold c, 4 and 5 rows of a, 6 and 7 columns of b. On the way it fetches one byte from `ahead`
+// on for kParts bytes of a.
 template <bool kAccumulate>
-inline void multiply_tiles(int64_t steps, const char* a, int64_t a_row, const float* b, float* c) {
+inline void multiply_tiles(int64_t steps, const char* a, int64_t a_row, const float* b, float* c, const char* ahead) {
   constexpr int64_t kRowBytes = kStripWidth * sizeof(float);
+  constexpr int64_t kAhead = 32 * 64 / kParts;  // bytes for a step
   if (kAccumulate) {
     _tile_loadd(0, c, kRowBytes);
     _tile_loadd(1, c + 16, kRowBytes);
@@ -52,6 +54,7 @@ inline void multiply_tiles(int64_t steps, const char* a, int64_t a_row, const fl
     _tile_dpbf16ps(0, 4, 6);
     _tile_loadd(7, b + i * 16 * kStripWidth + 16, kRowBytes);
     _tile_dpbf16ps(1, 4, 7);
+    for (int64_t n = 0; n < kAhead; n += 64) fetch(ahead + i * kAhead + n);
     _tile_loadd(5, a + i * 64 + 16 * a_row, a_row);
     _tile_dpbf16ps(2, 5, 6);
     _tile_dpbf16ps(3, 5, 7);
@@ -84,12 +87,13 @@ struct AmxEngine {
     });
   }
 
-  static void multiply_keys(const TileShape& shape, const void* keys, int64_t key_stride, const void* q,
-                            float* result) {
+  static void multiply_keys(const TileShape& shape, const void* keys, int64_t key_stride, const void* q, float* result,
+                            const char* ahead) {
     memory_barrier();
     for (int64_t j = 0; j < shape.keys; j += 32) {
       multiply_tiles<false>(shape.dim / 32, static_cast<const char*>(keys) + j * key_stride, key_stride,
-                            static_cast<const float*>(q), result + j * kStripWidth);
+                            static_cast<const float*>(q), result + j * kStripWidth,
+                            ahead + j * shape.dim * kElementSize / kParts);
     }
     memory_barrier();
   }
@@ -99,7 +103,7 @@ struct AmxEngine {
   }
 
   static void add_values(const TileShape& shape, const void* values, const float* weights, bool rescale,
-                         const float* shrink, float* o) {
+                         const float* shrink, float* o, const char* ahead) {
     if (rescale) {
       for (int64_t d = 0; d < shape.dim; ++d) {
         for (int v = 0; v < kNv; ++v) {
@@ -112,7 +116,7 @@ struct AmxEngine {
     memory_barrier();
     for (int64_t d = 0; d < shape.dim; d += 32) {
       multiply_tiles<true>(shape.keys / 32, static_cast<const char*>(values) + d * row, row, weights,
-                           o + d * kStripWidth);
+                           o + d * kStripWidth, ahead + d * row / kParts);
     }
     memory_barrier();
   }

@@ -39,11 +39,11 @@ struct Bfloat16Engine {
     });
   }
 
-  static void multiply_keys(const TileShape& shape, const void* keys, int64_t key_stride, const void* q,
-                            float* result) {
+  static void multiply_keys(const TileShape& shape, const void* keys, int64_t key_stride, const void* q, float* result,
+                            const char* ahead) {
     gemm_strip<Bfloat16Unit>(shape.keys, shape.dim / 2, static_cast<const uint32_t*>(keys),
                              key_stride / static_cast<int64_t>(sizeof(uint32_t)), 1, static_cast<const float*>(q),
-                             kStripWidth, result, kStripWidth, nullptr);
+                             kStripWidth, result, kStripWidth, nullptr, ahead);
   }
 
   static void weigh_keys(int64_t keys, float scale, const VecF* shift, float* logits, VecF* total) {
@@ -51,8 +51,8 @@ struct Bfloat16Engine {
   }
 
   static void add_values(const TileShape& shape, const void* values, const float* weights, bool, const float* shrink,
-                         float* o) {
-    multiply_values<Bfloat16Unit>(shape.dim, shape.keys / 2, values, weights, shrink, o);
+                         float* o, const char* ahead) {
+    multiply_values<Bfloat16Unit>(shape.dim, shape.keys / 2, values, weights, shrink, o, ahead);
   }
 };
 

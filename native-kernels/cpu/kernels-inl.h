@@ -265,21 +265,35 @@ struct FloatUnit {
   static VecF multiply_add(VecF sum, Unit a, VecF b) { return sum + broadcast(a) * b; }
 };
 
+// A block is fetched in as many parts, one for each of the first strips that go through the block before it.
+constexpr int64_t kParts = 4;
+
+// Steps of a product between two tests for its end. k is a multiple of it.
+constexpr int64_t kUnroll = 8;
+
+// Brings memory nearer that is needed soon; any address will do.
+inline void fetch(const char* p) { __builtin_prefetch(p, 0, 2); }
+
 // One register tile: kRows rows by kVecs vectors of a b, where a(r, i) = a[r * a_row + i * a_step]. Without `shrink` it
-// replaces c; with it c (m, n) becomes c shrink(n) + a b.
+// replaces c; with it c (m, n) becomes c shrink(n) + a b. On the way it fetches one byte from `ahead` on for kParts
+// bytes of a.
 template <typename U, int kRows, int kVecs>
 inline void gemm_tile(int64_t k, const typename U::Unit* a, int64_t a_row, int64_t a_step, const float* b, int64_t ldb,
-                      float* c, int64_t ldc, const float* shrink) {
+                      float* c, int64_t ldc, const float* shrink, const char* ahead) {
   VecF acc[kRows][kVecs] = {};
-  for (int64_t i = 0; i < k; ++i) {
-    VecF row[kVecs];
+  for (int64_t step = 0; step < k; step += kUnroll) {
+    fetch(ahead + step * kRows * static_cast<int64_t>(sizeof(*a)) / kParts);
 #pragma GCC unroll 8
-    for (int v = 0; v < kVecs; ++v) row[v] = load<VecF>(b + i * ldb + v * kWidth);
+    for (int64_t i = step; i < step + kUnroll; ++i) {
+      VecF row[kVecs];
+#pragma GCC unroll 8
+      for (int v = 0; v < kVecs; ++v) row[v] = load<VecF>(b + i * ldb + v * kWidth);
 #pragma GCC unroll 16
-    for (int r = 0; r < kRows; ++r) {
-      const typename U::Unit x = a[r * a_row + i * a_step];
+      for (int r = 0; r < kRows; ++r) {
+        const typename U::Unit x = a[r * a_row + i * a_step];
 #pragma GCC unroll 8
-      for (int v = 0; v < kVecs; ++v) acc[r][v] = U::multiply_add(acc[r][v], x, row[v]);
+        for (int v = 0; v < kVecs; ++v) acc[r][v] = U::multiply_add(acc[r][v], x, row[v]);
+      }
     }
   }
 #pragma GCC unroll 16
@@ -295,13 +309,14 @@ inline void gemm_tile(int64_t k, const typename U::Unit* a, int64_t a_row, int64
 // All rows of a tile that is kStripWidth wide.
 template <typename U>
 inline void gemm_strip(int64_t m, int64_t k, const typename U::Unit* a, int64_t a_row, int64_t a_step, const float* b,
-                       int64_t ldb, float* c, int64_t ldc, const float* shrink) {
+                       int64_t ldb, float* c, int64_t ldc, const float* shrink, const char* ahead) {
+  const int64_t ahead_row = k * static_cast<int64_t>(sizeof(*a)) / kParts;
   const int64_t whole = m / kMr * kMr;
   for (int64_t i = 0; i < whole; i += kMr) {
-    gemm_tile<U, kMr, kNv>(k, a + i * a_row, a_row, a_step, b, ldb, c + i * ldc, ldc, shrink);
+    gemm_tile<U, kMr, kNv>(k, a + i * a_row, a_row, a_step, b, ldb, c + i * ldc, ldc, shrink, ahead + i * ahead_row);
   }
   for (int64_t i = whole; i < m; ++i) {
-    gemm_tile<U, 1, kNv>(k, a + i * a_row, a_row, a_step, b, ldb, c + i * ldc, ldc, shrink);
+    gemm_tile<U, 1, kNv>(k, a + i * a_row, a_row, a_step, b, ldb, c + i * ldc, ldc, shrink, ahead + i * ahead_row);
   }
 }
 
@@ -309,16 +324,21 @@ inline void gemm_strip(int64_t m, int64_t k, const typename U::Unit* a, int64_t 
 // kStripWidth).
 template <typename U>
 inline void multiply_values(int64_t dim, int64_t units, const void* values, const float* weights, const float* shrink,
-                            float* o) {
+                            float* o, const char* ahead) {
+  typedef typename U::Unit Unit;
   for (int64_t d = 0; d < dim; d += kPadding) {
-    gemm_strip<U>(kPadding, units, static_cast<const typename U::Unit*>(values) + d * units, 1, kPadding, weights,
-                  kStripWidth, o + d * kStripWidth, kStripWidth, shrink);
+    gemm_strip<U>(kPadding, units, static_cast<const Unit*>(values) + d * units, 1, kPadding, weights, kStripWidth,
+                  o + d * kStripWidth, kStripWidth, shrink,
+                  ahead + d * units * static_cast<int64_t>(sizeof(Unit)) / kParts);
   }
 }
 
 void gemm(int64_t m, int64_t n, int64_t k, const float* a, int64_t lda, const float* b, int64_t ldb, float* c,
           int64_t ldc) {
-  for (int64_t j = 0; j < n; j += kStripWidth) gemm_strip<FloatUnit>(m, k, a, lda, 1, b + j, ldb, c + j, ldc, nullptr);
+  const char* nothing_else = reinterpret_cast<const char*>(a);
+  for (int64_t j = 0; j < n; j += kStripWidth) {
+    gemm_strip<FloatUnit>(m, k, a, lda, 1, b + j, ldb, c + j, ldc, nullptr, nothing_else);
+  }
 }
 
 double exp_row(int64_t n, float* x, float max, float scale) {
@@ -392,25 +412,30 @@ inline bool softmax_tile(int64_t keys, float scale, const int32_t* positions, in
   return rescale;
 }
 
-// Takes strips of queries through a key block with the products of engine E.
+// Takes strips of queries through a key block with the products of engine E, which fetch the next block on the way.
 template <typename E>
-void attend(const TileShape& shape, const KeyBlock& block, const QueryStrip* strips, int64_t count, float* scratch) {
+void attend(const TileShape& shape, const KeyBlock& block, const KeyBlock& next, const QueryStrip* strips,
+            int64_t count, float* scratch) {
   [[maybe_unused]] const typename E::Session session;
+  const int64_t part_bytes = shape.keys * shape.dim * E::kElementSize / kParts;
   for (const QueryStrip* s = strips; s < strips + count; ++s) {
     if (block.first > s->last_position) continue;  // a block of the own segment that comes after these queries
     const int32_t* positions = block.last <= s->first_position ? nullptr : block.positions;
+    const int64_t part = s - strips < kParts ? s - strips : kParts - 1;
+    const char* next_keys = static_cast<const char*>(next.keys) + part * part_bytes;
+    const char* next_values = static_cast<const char*>(next.values) + part * part_bytes;
     float shrink[kStripWidth];
-    E::multiply_keys(shape, block.keys, shape.dim * E::kElementSize, s->q, scratch);
+    E::multiply_keys(shape, block.keys, shape.dim * E::kElementSize, s->q, scratch, next_keys);
     const bool rescale =
         softmax_tile<E>(shape.keys, shape.scale, positions, s->first_position, scratch, s->max, s->sum, shrink);
-    E::add_values(shape, block.values, scratch, rescale, shrink, s->o);
+    E::add_values(shape, block.values, scratch, rescale, shrink, s->o, next_values);
   }
 }
 
 template <typename E>
 void logits(const TileShape& shape, const void* keys, int64_t key_stride, const void* q, float* result) {
   [[maybe_unused]] const typename E::Session session;
-  E::multiply_keys(shape, keys, key_stride, q, result);
+  E::multiply_keys(shape, keys, key_stride, q, result, static_cast<const char*>(keys));
 }
 
 // ---- The engine in float32
@@ -434,10 +459,10 @@ struct FloatEngine {
                   static_cast<float*>(packed));
   }
 
-  static void multiply_keys(const TileShape& shape, const void* keys, int64_t key_stride, const void* q,
-                            float* result) {
+  static void multiply_keys(const TileShape& shape, const void* keys, int64_t key_stride, const void* q, float* result,
+                            const char* ahead) {
     gemm_strip<FloatUnit>(shape.keys, shape.dim, static_cast<const float*>(keys), key_stride / kElementSize, 1,
-                          static_cast<const float*>(q), kStripWidth, result, kStripWidth, nullptr);
+                          static_cast<const float*>(q), kStripWidth, result, kStripWidth, nullptr, ahead);
   }
 
   static void weigh_keys(int64_t keys, float scale, const VecF* shift, float* logits, VecF* total) {
@@ -453,8 +478,8 @@ struct FloatEngine {
   }
 
   static void add_values(const TileShape& shape, const void* values, const float* weights, bool, const float* shrink,
-                         float* o) {
-    multiply_values<FloatUnit>(shape.dim, shape.keys, values, weights, shrink, o);
+                         float* o, const char* ahead) {
+    multiply_values<FloatUnit>(shape.dim, shape.keys, values, weights, shrink, o, ahead);
   }
 };
 

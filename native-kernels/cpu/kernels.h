@@ -63,9 +63,10 @@ struct Engine {
                         int64_t padded_dim, void* packed);
   // q k for each key and query: (keys, width), without the factor. Rows of keys are key_stride bytes apart.
   void (*logits)(const TileShape& shape, const void* keys, int64_t key_stride, const void* q, float* logits);
-  // Takes strips through a key block. scratch has room for (keys, width) floats.
-  void (*attend)(const TileShape& shape, const KeyBlock& block, const QueryStrip* strips, int64_t count,
-                 float* scratch);
+  // Takes strips through a key block, and brings the next one (or the same) nearer meanwhile. scratch has room for
+  // (keys, width) floats.
+  void (*attend)(const TileShape& shape, const KeyBlock& block, const KeyBlock& next, const QueryStrip* strips,
+                 int64_t count, float* scratch);
 };
 
 struct Kernels {
@@ -81,7 +82,7 @@ struct Kernels {
   // Writes n floats as elements of a row, rounded to nearest, ties to even.
   void (*store_row)(int32_t dtype, const float* values, int64_t n, void* row);
 
-  // c (m, n) = a (m, k) b (k, n), all row-major. n is a multiple of kPadding.
+  // c (m, n) = a (m, k) b (k, n), all row-major. n and k are multiples of kPadding.
   void (*gemm)(int64_t m, int64_t n, int64_t k, const float* a, int64_t lda, const float* b, int64_t ldb, float* c,
                int64_t ldc);
   // Turns n logits into exp(scale (x - max)) and returns their sum.

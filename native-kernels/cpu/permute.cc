@@ -47,15 +47,14 @@ void HeadGroup::share_scores() {
 void HeadGroup::order_segment(int64_t g, int64_t segment, Scratch& scratch) {
   const std::vector<KeyScore>& scores = scores_[static_cast<size_t>(g)];
   const int64_t begin = segment * grid_.segment_size;
-  std::vector<uint64_t>& ranked = scratch.ranked;
+  std::vector<Ranked>& ranked = scratch.ranked;
   ranked.resize(static_cast<size_t>(grid_.segment_size));
   for (int64_t n = 0; n < grid_.segment_size; ++n) {
-    const uint64_t rank = scores[static_cast<size_t>(begin + n)].rank();
-    ranked[static_cast<size_t>(n)] = rank << 32 | static_cast<uint64_t>(begin + n);
+    ranked[static_cast<size_t>(n)] = {scores[static_cast<size_t>(begin + n)].rank(), static_cast<int32_t>(begin + n)};
   }
-  std::sort(ranked.begin(), ranked.end());
+  sort_by_rank(ranked, scratch.spare);
   std::transform(ranked.begin(), ranked.end(), orders_[static_cast<size_t>(g)].begin() + begin,
-                 [](uint64_t x) { return static_cast<int32_t>(x & 0xffffffffu); });
+                 [](const Ranked& item) { return item.place; });
 }
 
 // Gathers keys and values in a head's order. Query heads that share an order share what is packed.

@@ -68,19 +68,19 @@ void HeadGroup::keep_by_score(const float* scores, int64_t count, double total, 
     for (int64_t j = 0; j < count; ++j) keep(mask, j);
     return;
   }
-  std::vector<uint64_t>& ranked = scratch.ranked;
+  std::vector<Ranked>& ranked = scratch.ranked;
   ranked.resize(static_cast<size_t>(count));
   for (int64_t j = 0; j < count; ++j) {
     uint32_t bits;  // scores are not negative, so their bits order as they do
     std::memcpy(&bits, &scores[j], sizeof(bits));
-    ranked[static_cast<size_t>(j)] = static_cast<uint64_t>(~bits) << 32 | static_cast<uint64_t>(j);
+    ranked[static_cast<size_t>(j)] = {~bits, static_cast<int32_t>(j)};
   }
-  std::sort(ranked.begin(), ranked.end());
+  sort_by_rank(ranked, scratch.spare);
   double sum = 0;
   for (size_t n = 0; n < ranked.size(); ++n) {
-    sum += scores[ranked[n] & 0xffffffffu];
+    sum += scores[ranked[n].place];
     if (sum >= call_.threshold * total) {
-      for (size_t m = 0; m <= n; ++m) keep(mask, static_cast<int64_t>(ranked[m] & 0xffffffffu));
+      for (size_t m = 0; m <= n; ++m) keep(mask, ranked[m].place);
       return;
     }
   }

@@ -1,0 +1,21 @@
+// Sorting by rank.
+#ifndef PBS_ATTN_CPU_RANK_SORT_H_
+#define PBS_ATTN_CPU_RANK_SORT_H_
+
+#include <cstdint>
+#include <vector>
+
+namespace pbs_attn {
+
+// A place, and the rank by which it is sorted.
+struct Ranked {
+  uint32_t rank;
+  int32_t place;
+};
+
+// Sorts by rising rank, those of equal rank as they were. `spare` is memory to work in.
+void sort_by_rank(std::vector<Ranked>& items, std::vector<Ranked>& spare);
+
+}  // namespace pbs_attn
+
+#endif  // PBS_ATTN_CPU_RANK_SORT_H_
