@@ -26,7 +26,7 @@ build() {
 # Another version may format otherwise.
 if has clang-format && clang-format --version | grep -q 'version 14\.'; then
   clang-format --dry-run --Werror "$source_dir"/cpu/*.cc "$source_dir"/cpu/*.h "$source_dir"/include/*.h \
-    "$source_dir"/test/*.cc
+    "$source_dir"/test/*.cc "$source_dir"/bench/*.cc
 else
   echo 'format of the C++ sources NOT checked: no clang-format 14' >&2
 fi

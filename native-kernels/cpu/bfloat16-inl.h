@@ -53,18 +53,22 @@ inline void pair_keys(int64_t keys, int64_t dim, const uint16_t* rows, int64_t r
 
 // Weights as units of an even and the odd key after it: (keys / 2, kStripWidth), at the front of the logits.
 void weigh_bfloat16_keys(int64_t keys, float scale, const VecF* shift, float* logits, VecF* total) {
+  const float factor = scale * kLog2E;
+  VecF scaled_shift[kNv], sum[kNv] = {};
+  for (int v = 0; v < kNv; ++v) scaled_shift[v] = shift[v] * factor;
+  // Interleaves the halves of a converted vector: even keys' elements below, odd keys' above.
+  const __m512i interleave = _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23, 7, 22,
+                                              6, 21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
   for (int64_t j = 0; j < keys; j += 2) {
 #pragma GCC unroll 8
     for (int v = 0; v < kNv; ++v) {
       const float* at = logits + j * kStripWidth + v * kWidth;
-      const VecF even = exp_scaled<4>(load<VecF>(at) - shift[v], scale);
-      const VecF odd = exp_scaled<4>(load<VecF>(at + kStripWidth) - shift[v], scale);
-      total[v] += even + odd;
-      // Interleaves the halves of the converted vector: even keys' elements below, odd keys' above.
+      const VecF even = exp2<4>(load<VecF>(at) * factor - scaled_shift[v]);
+      const VecF odd = exp2<4>(load<VecF>(at + kStripWidth) * factor - scaled_shift[v]);
+      sum[v] += even + odd;
       const __m512i halves = (__m512i)_mm512_cvtne2ps_pbh((__m512)odd, (__m512)even);
-      const __m512i interleave = _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23, 7,
-                                                  22, 6, 21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
       store(logits + j / 2 * kStripWidth + v * kWidth, _mm512_permutexvar_epi16(interleave, halves));
     }
   }
+  for (int v = 0; v < kNv; ++v) total[v] += sum[v];
 }

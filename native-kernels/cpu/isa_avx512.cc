@@ -1,4 +1,6 @@
 // AVX-512 F, BW, DQ and VL.
+#include <immintrin.h>
+
 #include <cstddef>
 #include <cstdint>
 

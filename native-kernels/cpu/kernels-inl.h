@@ -1,6 +1,6 @@
 // The kernels, written once; each isa_*.cc includes this file inside a namespace of its own and compiles it for its
-// instruction set. It needs, defined before: kWidth (floats in a vector), kMr (rows of a register tile), kNv (its
-// vectors).
+// instruction set. It needs, defined before: for AVX-512 its intrinsics, kWidth (floats in a vector), kMr (rows of a
+// register tile), kNv (its vectors).
 //
 // No header with inline functions may be included from here on: the linker would keep one copy for all instruction
 // sets.
@@ -31,27 +31,36 @@ inline void store(T* p, V v) {
 
 inline VecF broadcast(float x) { return x - VecF{}; }
 
-// e^(x * scale) with the relative error of a polynomial of degree 4 (3e-6) or 6 (1e-7); 0 below 2^-125. x * scale
-// <= 88.
+constexpr float kLog2E = 1.44269504f;
+
+// 2^y with the relative error of a polynomial of degree 4 (3e-6) or 6 (6e-8, and 2^0 is 1); 0 where a float's range
+// ends. y < 128.
 template <int kDegree>
-inline VecF exp_scaled(VecF x, float scale) {
-  const VecF y = x * (scale * 1.44269504f);
+inline VecF exp2(VecF y) {
+#ifdef __AVX512F__
+  const VecF f = (VecF)_mm512_reduce_ps((__m512)y, _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC);
+#else
   const float rounder = 12582912.0f;  // 1.5 * 2^23: adding it leaves the rounded integer in the low bits
-  const VecF shifted = y + rounder;
+  const VecF shifted = (y - 0.5f) + rounder;
   const VecF f = y - (shifted - rounder);
-  VecF p;  // 2^f for |f| <= 1/2
+#endif
+  VecF p;  // 2^f for 0 <= f <= 1
   if (kDegree == 4) {
-    p = f * 0.00958285314f + 0.0559064267f;
-    p = p * f + 0.240240986f;
-    p = p * f + 0.693124193f;
+    p = f * 0.0135341678f + 0.0520114601f;
+    p = p * f + 0.241442755f;
+    p = p * f + 0.693003833f;
+    p = p * f + 1.00000262f;
   } else {
-    p = f * 0.00015353362f + 0.00133988747f;
-    p = p * f + 0.00961843736f;
-    p = p * f + 0.0555033247f;
-    p = p * f + 0.240226479f;
-    p = p * f + 0.693147203f;
+    p = f * 0.000217022549f + 0.00124396884f;
+    p = p * f + 0.00967884064f;
+    p = p * f + 0.0554833412f;
+    p = p * f + 0.24022983f;
+    p = p * f + 0.693147004f;
+    p = p * f + 1.0f;
   }
-  p = p * f + 1.0f;
+#ifdef __AVX512F__
+  return (VecF)_mm512_scalef_ps((__m512)p, (__m512)y);  // times 2^floor(y)
+#else
   VecI bits, exponent;
   __builtin_memcpy(&bits, &p, sizeof(bits));
   __builtin_memcpy(&exponent, &shifted, sizeof(exponent));
@@ -59,7 +68,11 @@ inline VecF exp_scaled(VecF x, float scale) {
   VecF result;
   __builtin_memcpy(&result, &bits, sizeof(result));
   return y < -125.0f ? VecF{} : result;
+#endif
 }
+
+// e^(scale (x - max)) as precise as floats are, for max and x of hundreds too.
+inline VecF exp_from(VecF x, VecF max, float scale) { return exp2<6>((x - max) * (scale * kLog2E)); }
 
 inline float sum_lanes(VecF v) {
   float lanes[kWidth];
@@ -345,14 +358,14 @@ double exp_row(int64_t n, float* x, float max, float scale) {
   double sums[kWidth] = {};
   int64_t i = 0;
   for (; i + kWidth <= n; i += kWidth) {
-    const VecF e = exp_scaled<6>(load<VecF>(x + i) - max, scale);
+    const VecF e = exp_from(load<VecF>(x + i), broadcast(max), scale);
     store(x + i, e);
     add_to_doubles(e, sums);
   }
   double sum = 0;
   for (const double s : sums) sum += s;
   for (; i < n; ++i) {
-    x[i] = exp_scaled<6>(broadcast(x[i] - max), scale)[0];
+    x[i] = exp_from(broadcast(x[i]), broadcast(max), scale)[0];
     sum += x[i];
   }
   return sum;
@@ -396,7 +409,7 @@ inline bool softmax_tile(int64_t keys, float scale, const int32_t* positions, in
     const VecF now = best[v] > old + kMaxLag / scale ? best[v] : old;
     shift[v] = now == -infinity ? VecF{} : now;  // no key seen yet: every weight is 0
     store(max + v * kWidth, now);
-    store(shrink + v * kWidth, exp_scaled<6>(old - shift[v], scale));
+    store(shrink + v * kWidth, exp_from(old, shift[v], scale));
     changed |= now != old;
   }
   E::weigh_keys(keys, scale, shift, logits, total);
@@ -466,15 +479,17 @@ struct FloatEngine {
   }
 
   static void weigh_keys(int64_t keys, float scale, const VecF* shift, float* logits, VecF* total) {
+    VecF sum[kNv] = {};
     for (int64_t j = 0; j < keys; ++j) {
 #pragma GCC unroll 8
       for (int v = 0; v < kNv; ++v) {
         float* at = logits + j * kStripWidth + v * kWidth;
-        const VecF e = exp_scaled<6>(load<VecF>(at) - shift[v], scale);
+        const VecF e = exp_from(load<VecF>(at), shift[v], scale);
         store(at, e);
-        total[v] += e;
+        sum[v] += e;
       }
     }
+    for (int v = 0; v < kNv; ++v) total[v] += sum[v];
   }
 
   static void add_values(const TileShape& shape, const void* values, const float* weights, bool, const float* shrink,
@@ -502,7 +517,7 @@ void column_sums(int64_t strips, int64_t keys, float scale, const float* logits,
       for (int v = 0; v < kNv; ++v) {
         const int64_t lane = s * kStripWidth + v * kWidth;
         const VecF x = load<VecF>(logits + (s * keys + j) * kStripWidth + v * kWidth);
-        total += exp_scaled<6>(x - load<VecF>(max + lane), scale) * load<VecF>(weight + lane);
+        total += exp_from(x, load<VecF>(max + lane), scale) * load<VecF>(weight + lane);
       }
     }
     scores[j] = sum_lanes(total);

@@ -1,0 +1,7 @@
+#!/bin/sh
+# Measures the kernels on one core, beside what its instructions allow; see bench/roofline.cc.
+set -eu
+source_dir=$(cd "$(dirname "$0")" && pwd)
+cmake -S "$source_dir" -B "$source_dir/target/bench" -DPBS_ATTN_BENCH=ON >/dev/null
+cmake --build "$source_dir/target/bench" --parallel 2 --target roofline >/dev/null
+exec "$source_dir/target/bench/roofline"

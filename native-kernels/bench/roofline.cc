@@ -1,0 +1,210 @@
+// What one core can do at most, and what the kernels make of it when keys and values lie in its caches: the products of
+// queries and keys alone, and a whole step of attention. PBS_ATTN_ISA chooses the instruction set as elsewhere.
+#include <algorithm>
+#include <chrono>
+#include <cstdint>
+#include <cstdio>
+#include <cstring>
+#include <random>
+#include <vector>
+
+#include "../cpu/aligned_buffer.h"
+#include "../cpu/dispatch.h"
+#include "../cpu/element.h"
+#include "../cpu/kernels.h"
+#include "pbs_attn.h"
+
+#ifdef __x86_64__
+#include <immintrin.h>
+#endif
+
+namespace {
+
+using pbs_attn::AlignedBuffer;
+
+constexpr int64_t kKeys = 128;
+constexpr int64_t kStrips = 4;
+constexpr int64_t kBlocks = 6;  // in turn, as attention does: more than the nearest cache holds, less than the next
+constexpr int kRounds = 40;     // the fastest counts: other work on the machine can only slow it down
+constexpr int kCalls = 200;
+
+// Operations per second, in 1e9, of the fastest of several rounds.
+template <typename F>
+double gflops(double operations, const F& work) {
+  double best = 0;
+  for (int round = 0; round < kRounds; ++round) {
+    const auto start = std::chrono::steady_clock::now();
+    work();
+    const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    best = std::max(best, operations / seconds / 1e9);
+  }
+  return best;
+}
+
+#ifdef __x86_64__
+constexpr int kPeakSteps = 200000;
+
+__attribute__((target("avx512f"))) double avx512_peak() {
+  return gflops(
+      16.0 * 16 * 2 * kPeakSteps, [] __attribute__((target("avx512f"))) {
+        __m512 sums[16];
+        for (int i = 0; i < 16; ++i) sums[i] = _mm512_set1_ps(static_cast<float>(i));
+        __m512 x = _mm512_set1_ps(0.5f);
+        for (int n = 0; n < kPeakSteps; ++n) {
+#pragma GCC unroll 16
+          for (int i = 0; i < 16; ++i) sums[i] = _mm512_fmadd_ps(sums[i], x, x);
+          asm volatile("" : "+v"(x));
+        }
+        for (int i = 0; i < 16; ++i) asm volatile("" ::"v"(sums[i]));
+      });
+}
+
+__attribute__((target("avx2,fma"))) double avx2_peak() {
+  return gflops(
+      8.0 * 12 * 2 * kPeakSteps, [] __attribute__((target("avx2,fma"))) {
+        __m256 sums[12];
+        for (int i = 0; i < 12; ++i) sums[i] = _mm256_set1_ps(static_cast<float>(i));
+        __m256 x = _mm256_set1_ps(0.5f);
+        for (int n = 0; n < kPeakSteps; ++n) {
+#pragma GCC unroll 16
+          for (int i = 0; i < 12; ++i) sums[i] = _mm256_fmadd_ps(sums[i], x, x);
+          asm volatile("" : "+x"(x));
+        }
+        for (int i = 0; i < 12; ++i) asm volatile("" ::"x"(sums[i]));
+      });
+}
+
+__attribute__((target("amx-tile,amx-bf16"))) double amx_peak() {
+  struct alignas(64) {
+    uint8_t palette = 1, start_row = 0, reserved[14] = {};
+    uint16_t row_bytes[16] = {64, 64, 64, 64, 64, 64, 64, 64};
+    uint8_t rows[16] = {16, 16, 16, 16, 16, 16, 16, 16};
+  } config;
+  asm volatile("ldtilecfg %0" ::"m"(config));
+  _tile_zero(4);
+  _tile_zero(5);
+  _tile_zero(6);
+  _tile_zero(7);
+  const double result = gflops(
+      4.0 * 16 * 16 * 32 * 2 * kPeakSteps / 10, [] __attribute__((target("amx-tile,amx-bf16"))) {
+        for (int n = 0; n < kPeakSteps / 10; ++n) {
+          _tile_dpbf16ps(0, 4, 6);
+          _tile_dpbf16ps(1, 4, 7);
+          _tile_dpbf16ps(2, 5, 6);
+          _tile_dpbf16ps(3, 5, 7);
+        }
+      });
+  _tile_release();
+  return result;
+}
+#endif
+
+// The most that registers alone allow; 0 where it is not known here.
+double peak(const char* isa, bool is_bfloat16) {
+#ifdef __x86_64__
+  if (std::strcmp(isa, "amx_bf16") == 0 && is_bfloat16) return amx_peak();
+  if (std::strncmp(isa, "avx512", 6) == 0 || std::strcmp(isa, "amx_bf16") == 0) return is_bfloat16 ? 0 : avx512_peak();
+  if (std::strcmp(isa, "avx2") == 0) return avx2_peak();
+#endif
+  (void)isa;
+  (void)is_bfloat16;
+  return 0;
+}
+
+// Rows of noise, packed by the engine as attention packs them.
+struct Inputs {
+  AlignedBuffer<char> keys, values, q;
+  AlignedBuffer<float> o, max, logits;
+  AlignedBuffer<double> sum;
+  std::vector<int32_t> positions;
+
+  Inputs(const pbs_attn::Engine& engine, int64_t width, int64_t dim) {
+    std::mt19937 random(1);
+    std::normal_distribution<float> normal;
+    const int64_t row_bytes = dim * pbs_attn::element_size(engine.dtype);
+    std::vector<char> rows(static_cast<size_t>(std::max(kKeys, width) * row_bytes));
+    for (int64_t i = 0; i < std::max(kKeys, width) * dim; ++i) {
+      const float x = normal(random);
+      uint32_t bits;
+      std::memcpy(&bits, &x, sizeof(bits));
+      const uint16_t half = static_cast<uint16_t>(bits >> 16);
+      if (engine.dtype == PBS_ATTN_FLOAT32) {
+        std::memcpy(&rows[static_cast<size_t>(4 * i)], &x, sizeof(x));
+      } else {
+        std::memcpy(&rows[static_cast<size_t>(2 * i)], &half, sizeof(half));
+      }
+    }
+    const pbs_attn::Rows source{engine.dtype, rows.data(), row_bytes, dim};
+    for (int32_t j = 0; j < kKeys; ++j) positions.push_back(j);
+    keys.reserve(kBlocks * kKeys * row_bytes);
+    values.reserve(kBlocks * kKeys * row_bytes);
+    q.reserve(kStrips * width * row_bytes);
+    o.reserve(kStrips * width * dim);
+    std::fill(o.data(), o.data() + kStrips * width * dim, 0.0f);
+    max.reserve(kStrips * width);
+    std::fill(max.data(), max.data() + kStrips * width, 0.0f);
+    sum.reserve(kStrips * width);
+    std::fill(sum.data(), sum.data() + kStrips * width, 0.0);
+    logits.reserve(kKeys * width);
+    for (int64_t b = 0; b < kBlocks; ++b) {
+      engine.gather_rows(source, positions.data(), kKeys, kKeys, dim, keys.data() + b * kKeys * row_bytes);
+      engine.gather_values(source, positions.data(), kKeys, kKeys, dim, values.data() + b * kKeys * row_bytes);
+    }
+    for (int64_t s = 0; s < kStrips; ++s) {
+      engine.gather_queries(source, width, dim, q.data() + s * width * row_bytes);
+    }
+  }
+};
+
+void measure(const pbs_attn::Kernels& kernels, const pbs_attn::Engine& engine, int64_t dim) {
+  const bool is_bfloat16 = engine.dtype == PBS_ATTN_BFLOAT16;
+  const int64_t width = kernels.width;
+  const int64_t block_bytes = kKeys * dim * pbs_attn::element_size(engine.dtype);
+  const int64_t strip_bytes = width * dim * pbs_attn::element_size(engine.dtype);
+  Inputs in(engine, width, dim);
+  const pbs_attn::TileShape shape{kKeys, dim, 0.09f};
+  pbs_attn::QueryStrip strips[kStrips];
+  for (int64_t s = 0; s < kStrips; ++s) {
+    strips[s] = {in.q.data() + s * strip_bytes,
+                 in.o.data() + s * width * dim,
+                 in.max.data() + s * width,
+                 in.sum.data() + s * width,
+                 kKeys,
+                 kKeys};
+  }
+  const auto block = [&](int64_t n) {
+    const int64_t at = n % kBlocks * block_bytes;
+    return pbs_attn::KeyBlock{in.keys.data() + at, in.values.data() + at, in.positions.data(), 0, kKeys - 1};
+  };
+  const double products = 2.0 * kKeys * static_cast<double>(width * dim) * kStrips * kCalls;
+  const double most = peak(kernels.name, is_bfloat16);
+  const double logits = gflops(products, [&] {
+    for (int n = 0; n < kCalls; ++n) {
+      for (const pbs_attn::QueryStrip& strip : strips) {
+        engine.logits(shape, block(n).keys, block_bytes / kKeys, strip.q, in.logits.data());
+      }
+    }
+  });
+  const double attend = gflops(2 * products, [&] {
+    for (int n = 0; n < kCalls; ++n) {
+      engine.attend(shape, block(n), block(n + 1), strips, kStrips, in.logits.data());
+    }
+  });
+  std::printf("%-12s %-9s head dim %3d  peak %5.0f  q k %5.0f  attention %5.0f GFLOP/s on one core\n", kernels.name,
+              is_bfloat16 ? "bfloat16" : "float32", static_cast<int>(dim), most, logits, attend);
+}
+
+}  // namespace
+
+int main() {
+  const pbs_attn::Kernels* kernels = pbs_attn::chosen_kernels();
+  if (kernels == nullptr) {
+    std::fprintf(stderr, "this CPU runs %s\n", pbs_attn::available_isas().c_str());
+    return 1;
+  }
+  for (const int64_t dim : {128, 64}) {
+    measure(*kernels, *kernels->float32, dim);
+    if (kernels->bfloat16 != nullptr) measure(*kernels, *kernels->bfloat16, dim);
+  }
+  return 0;
+}
