@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "kernels.h"
+#include "layer_kernels.h"
 #include "pbs_attn.h"
 
 namespace pbs_attn {
@@ -125,8 +126,91 @@ struct AmxEngine {
 constexpr Engine kBfloat16Engine = {PBS_ATTN_BFLOAT16,        gather_bfloat16,   gather_bfloat16_queries,
                                     AmxEngine::gather_values, logits<AmxEngine>, attend<AmxEngine>};
 
+// ---- Linear layers
+
+void pack_row_panel(const Rows& rows, int64_t count, int64_t first_column, int64_t steps, char* packed) {
+  for (int64_t step = 0; step < steps; ++step) {
+    const int64_t column = first_column + step * kStep;
+    const int64_t columns = rows.dim - column < kStep ? rows.dim - column : kStep;
+    for (int64_t r = 0; r < kPanel; ++r) {
+      char* to = packed + step * kPanelStepBytes + r * 64;
+      const char* from = row_at(rows, r) + column * 2;
+      if (r < count && columns == kStep) {
+        __builtin_memcpy(to, from, 64);
+      } else {
+        __builtin_memset(to, 0, 64);
+        if (r < count) __builtin_memcpy(to, from, static_cast<size_t>(columns * 2));
+      }
+    }
+  }
+}
+
+// Tiles of 16 outputs: units of two columns, transposed.
+void pack_weight_panel(const Rows& rows, int64_t count, int64_t first_column, int64_t steps, char* packed) {
+  alignas(64) char step_rows[kPanelStepBytes];
+  for (int64_t step = 0; step < steps; ++step) {
+    pack_row_panel(rows, count, first_column + step * kStep, 1, step_rows);
+    for (int64_t tile = 0; tile < 2; ++tile) {
+      transpose(16, 16, reinterpret_cast<const uint32_t*>(step_rows + tile * 1024), 16,
+                reinterpret_cast<uint32_t*>(packed + step * kPanelStepBytes + tile * 1024), 16);
+    }
+  }
+}
+
+// c (32, 32) [+]= a b over some steps of packed panels.
+inline void multiply_panels(int64_t steps, const char* a, const char* b, bool accumulate, float* c) {
+  constexpr int64_t kRowBytes = kPanel * sizeof(float);
+  if (accumulate) {
+    _tile_loadd(0, c, kRowBytes);
+    _tile_loadd(1, c + 16, kRowBytes);
+    _tile_loadd(2, c + 16 * kPanel, kRowBytes);
+    _tile_loadd(3, c + 16 * kPanel + 16, kRowBytes);
+  } else {
+    _tile_zero(0);
+    _tile_zero(1);
+    _tile_zero(2);
+    _tile_zero(3);
+  }
+  for (int64_t i = 0; i < steps; ++i, a += kPanelStepBytes, b += kPanelStepBytes) {
+    _tile_loadd(4, a, 64);
+    _tile_loadd(6, b, 64);
+    _tile_dpbf16ps(0, 4, 6);
+    _tile_loadd(7, b + 1024, 64);
+    _tile_dpbf16ps(1, 4, 7);
+    _tile_loadd(5, a + 1024, 64);
+    _tile_dpbf16ps(2, 5, 6);
+    _tile_dpbf16ps(3, 5, 7);
+  }
+  _tile_stored(0, c, kRowBytes);
+  _tile_stored(1, c + 16, kRowBytes);
+  _tile_stored(2, c + 16 * kPanel, kRowBytes);
+  _tile_stored(3, c + 16 * kPanel + 16, kRowBytes);
+}
+
+// In pieces of columns of which all four panels, and the sums, stay in the nearest cache.
+void multiply_block(int64_t steps, const char* const x[2], const char* const w[2], bool accumulate, float* c) {
+  constexpr int64_t kPieceSteps = 8;
+  [[maybe_unused]] const AmxEngine::Session session;
+  memory_barrier();
+  for (int64_t step = 0; step < steps; step += kPieceSteps) {
+    const int64_t piece = steps - step < kPieceSteps ? steps - step : kPieceSteps;
+    for (int64_t j = 0; j < 2; ++j) {
+      for (int64_t i = 0; i < 2; ++i) {
+        multiply_panels(piece, x[i] + step * kPanelStepBytes, w[j] + step * kPanelStepBytes, accumulate || step > 0,
+                        c + (2 * j + i) * kPanel * kPanel);
+      }
+    }
+  }
+  memory_barrier();
+}
+
+constexpr MatrixUnit kMatrixUnit = {pack_row_panel, pack_weight_panel, multiply_block};
+
+constexpr LayerKernels kLayerKernels = make_layer_kernels(&kMatrixUnit);
+
 }  // namespace isa_amx_bf16
 
-constexpr Kernels kAmxBf16Kernels = isa_amx_bf16::make_kernels("amx_bf16", &isa_amx_bf16::kBfloat16Engine);
+constexpr Kernels kAmxBf16Kernels =
+    isa_amx_bf16::make_kernels("amx_bf16", &isa_amx_bf16::kBfloat16Engine, &isa_amx_bf16::kLayerKernels);
 
 }  // namespace pbs_attn

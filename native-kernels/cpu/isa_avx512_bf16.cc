@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "kernels.h"
+#include "layer_kernels.h"
 #include "pbs_attn.h"
 
 namespace pbs_attn {
@@ -60,8 +61,11 @@ constexpr Engine kBfloat16Engine = {PBS_ATTN_BFLOAT16,       gather_bfloat16,
                                     gather_bfloat16_queries, Bfloat16Engine::gather_values,
                                     logits<Bfloat16Engine>,  attend<Bfloat16Engine>};
 
+constexpr LayerKernels kLayerKernels = make_layer_kernels(nullptr);
+
 }  // namespace isa_avx512_bf16
 
-constexpr Kernels kAvx512Bf16Kernels = isa_avx512_bf16::make_kernels("avx512_bf16", &isa_avx512_bf16::kBfloat16Engine);
+constexpr Kernels kAvx512Bf16Kernels =
+    isa_avx512_bf16::make_kernels("avx512_bf16", &isa_avx512_bf16::kBfloat16Engine, &isa_avx512_bf16::kLayerKernels);
 
 }  // namespace pbs_attn

@@ -3,6 +3,7 @@
 #include <cstdint>
 
 #include "kernels.h"
+#include "layer_kernels.h"
 #include "pbs_attn.h"
 
 namespace pbs_attn {
@@ -14,8 +15,10 @@ constexpr int kNv = 4;
 
 #include "kernels-inl.h"
 
+constexpr LayerKernels kLayerKernels = make_layer_kernels(nullptr);
+
 }  // namespace isa_neon
 
-constexpr Kernels kNeonKernels = isa_neon::make_kernels("neon", nullptr);
+constexpr Kernels kNeonKernels = isa_neon::make_kernels("neon", nullptr, &isa_neon::kLayerKernels);
 
 }  // namespace pbs_attn

@@ -3,6 +3,7 @@
 #include <cstdint>
 
 #include "kernels.h"
+#include "layer_kernels.h"
 #include "pbs_attn.h"
 
 namespace pbs_attn {
@@ -14,8 +15,10 @@ constexpr int kNv = 4;
 
 #include "kernels-inl.h"
 
+constexpr LayerKernels kLayerKernels = make_layer_kernels(nullptr);
+
 }  // namespace isa_scalar
 
-constexpr Kernels kScalarKernels = isa_scalar::make_kernels("scalar", nullptr);
+constexpr Kernels kScalarKernels = isa_scalar::make_kernels("scalar", nullptr, &isa_scalar::kLayerKernels);
 
 }  // namespace pbs_attn

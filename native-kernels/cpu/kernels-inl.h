@@ -524,8 +524,10 @@ void column_sums(int64_t strips, int64_t keys, float scale, const float* logits,
   }
 }
 
+#include "layer-inl.h"
+
 // A constant expression: nothing of an instruction set runs before dispatch has chosen it.
-constexpr Kernels make_kernels(const char* name, const Engine* bfloat16) {
-  return {name,      kStripWidth, &kFloatEngine, bfloat16,    all_finite,  sum_rows,
+constexpr Kernels make_kernels(const char* name, const Engine* bfloat16, const LayerKernels* layer) {
+  return {name,      kStripWidth, &kFloatEngine, bfloat16,    layer,       all_finite,   sum_rows,
           store_row, gemm,        exp_row,       update_sums, column_sums, unpack_output};
 }

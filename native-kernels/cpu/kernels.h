@@ -69,11 +69,14 @@ struct Engine {
                  int64_t count, float* scratch);
 };
 
+struct LayerKernels;
+
 struct Kernels {
   const char* name;
   int64_t width;  // queries in a strip
   const Engine* float32;
   const Engine* bfloat16;  // null: bfloat16 is computed in float32
+  const LayerKernels* layer;
 
   // Whether n elements are all finite.
   bool (*all_finite)(int32_t dtype, const void* row, int64_t n);

@@ -4,9 +4,9 @@
 #include <algorithm>
 #include <cstring>
 #include <limits>
-#include <new>
 #include <string>
 
+#include "answer.h"
 #include "check_call.h"
 #include "dispatch.h"
 #include "element.h"
@@ -50,15 +50,6 @@ void prefill(pbs_attn_call& call) {
   }
 }
 
-int32_t fail(int32_t status, const std::string& reason, char* message, size_t message_size) {
-  if (message != nullptr && message_size > 0) {
-    const size_t length = std::min(reason.size(), message_size - 1);
-    std::memcpy(message, reason.data(), length);
-    message[length] = '\0';
-  }
-  return status;
-}
-
 }  // namespace
 }  // namespace pbs_attn
 
@@ -74,21 +65,12 @@ const char* pbs_attn_available_isas(void) { return pbs_attn::available_isas().c_
 int32_t pbs_attn_default_threads(void) { return pbs_attn::available_cores(); }
 
 int32_t pbs_attn_prefill(pbs_attn_call* call, char* message, size_t message_size) {
-  using pbs_attn::fail;
-  if (call == nullptr || call->struct_size != sizeof(pbs_attn_call)) {
-    return fail(PBS_ATTN_INVALID_ARGUMENT,
-                "struct_size: expected " + std::to_string(sizeof(pbs_attn_call)) + ", found " +
-                    (call == nullptr ? "no call" : std::to_string(call->struct_size)),
-                message, message_size);
-  }
-  try {
+  return pbs_attn::answer(message, message_size, [&] {
+    if (call == nullptr || call->struct_size != sizeof(pbs_attn_call)) {
+      throw pbs_attn::CallError(PBS_ATTN_INVALID_ARGUMENT,
+                                "struct_size: expected " + std::to_string(sizeof(pbs_attn_call)) + ", found " +
+                                    (call == nullptr ? "no call" : std::to_string(call->struct_size)));
+    }
     pbs_attn::prefill(*call);
-    return PBS_ATTN_OK;
-  } catch (const pbs_attn::CallError& e) {
-    return fail(e.status(), e.what(), message, message_size);
-  } catch (const std::bad_alloc&) {
-    return fail(PBS_ATTN_OUT_OF_MEMORY, "not enough memory for the attention of one KV head", message, message_size);
-  } catch (const std::exception& e) {
-    return fail(PBS_ATTN_UNSUPPORTED, e.what(), message, message_size);
-  }
+  });
 }

@@ -19,7 +19,7 @@ extern "C" {
 #endif
 
 // Version of this interface; a binding refuses a library that answers another number.
-#define PBS_ATTN_ABI_VERSION 2
+#define PBS_ATTN_ABI_VERSION 3
 
 enum pbs_attn_status {
   PBS_ATTN_OK = 0,

@@ -1,0 +1,49 @@
+// The vector code of what stands around attention in a layer, as one table of functions for each instruction set.
+#ifndef PBS_ATTN_CPU_LAYER_KERNELS_H_
+#define PBS_ATTN_CPU_LAYER_KERNELS_H_
+
+#include <cstdint>
+
+#include "kernels.h"
+
+namespace pbs_attn {
+
+// Products of bfloat16 matrices by matrix units. Rows and weights come in panels of kPanel rows, packed in steps of
+// kStep columns.
+constexpr int64_t kPanel = 32;
+constexpr int64_t kStep = 32;
+constexpr int64_t kPanelStepBytes = kPanel * kStep * 2;  // of a packed panel, for a step
+
+struct MatrixUnit {
+  // Packs `count` rows (at most kPanel) from a column on, `steps` steps; what is past the rows or columns is zero.
+  void (*pack_rows)(const Rows& rows, int64_t count, int64_t first_column, int64_t steps, char* packed);
+  // The same for weights, of which a row belongs to an output.
+  void (*pack_weights)(const Rows& rows, int64_t count, int64_t first_column, int64_t steps, char* packed);
+  // c [+]= x w^T for two panels of rows and two of weights. c holds four (kPanel, kPanel) float tiles: both panels of
+  // rows by the first of weights, then by the second.
+  void (*multiply)(int64_t steps, const char* const x[2], const char* const w[2], bool accumulate, float* c);
+};
+
+struct LayerKernels {
+  const MatrixUnit* matrix_unit;  // null: there is none
+
+  // y (n) in dtype = x * factor * weight, factor = 1 / sqrt(mean(x^2) + eps).
+  void (*rms_norm)(int64_t n, const float* x, const float* weight, float eps, int32_t dtype, void* y);
+  // Turns one row: pairs (i, i + half).
+  void (*rotate)(int32_t dtype, int64_t half, const void* x, const float* cosines, const float* sines, void* y);
+  // Splits n bfloat16 into floats: those of even and those of odd place.
+  void (*split)(int64_t n, const void* x, float* even, float* odd);
+  // out[r] = the product of row r of the weights, n bfloat16 each, with a row that was split.
+  void (*dot_rows)(const Rows& weights, int64_t count, const float* even, const float* odd, float* out);
+  // y (n) in dtype = x, or y + x if `add` (dtype float32 then).
+  void (*combine)(int64_t n, const float* x, const float* bias, bool add, int32_t dtype, void* y);
+  // y (n) in dtype = silu(gate + gate_bias) * (up + up_bias).
+  void (*gate)(int64_t n, const float* gate, const float* gate_bias, const float* up, const float* up_bias,
+               int32_t dtype, void* y);
+  // n bfloat16 to floats.
+  void (*to_floats)(int64_t n, const void* x, float* y);
+};
+
+}  // namespace pbs_attn
+
+#endif  // PBS_ATTN_CPU_LAYER_KERNELS_H_

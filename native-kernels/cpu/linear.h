@@ -1,0 +1,61 @@
+// Linear layers.
+#ifndef PBS_ATTN_CPU_LINEAR_H_
+#define PBS_ATTN_CPU_LINEAR_H_
+
+#include <cstdint>
+#include <vector>
+
+#include "aligned_buffer.h"
+#include "layer_kernels.h"
+#include "pbs_layer.h"
+#include "team.h"
+
+namespace pbs_attn {
+
+// Rows up to which the weights are read once for each, without matrix units: what decoding needs.
+constexpr int64_t kFewRows = 4;
+
+class Linear {
+ public:
+  Linear(const LayerKernels& kernels, const pbs_layer_linear_call& call, Team& team);
+
+  void run();
+
+ private:
+  // Rows of a weight that are packed together, and where their product goes.
+  struct Panel {
+    int64_t weight;
+    int64_t first_row;
+    int64_t rows;
+  };
+
+  // What one thread works with.
+  struct Scratch {
+    AlignedBuffer<char> weights;  // (panels of a group, steps of a block) packed
+    AlignedBuffer<float> sums;    // blocks of two panels of rows by two of weights
+  };
+
+  void run_few_rows();
+  void pack_rows();
+  void multiply(int64_t first_panel, int64_t panels, int64_t first_row, int64_t rows, Scratch& scratch);
+  void finish(const Panel& first, const Panel& second, int64_t first_row, int64_t rows, const float* sums);
+  void finish_row(const Panel& panel, int64_t row, const float* sums);
+  void finish_gated_row(const Panel& panel, int64_t row, const float* gates, const float* ups);
+  void* output(const Panel& panel, int64_t row) const;
+  const float* bias(const Panel& panel) const;
+
+  const LayerKernels& kernels_;
+  const pbs_layer_linear_call& call_;
+  Team& team_;
+  const bool is_gated_;
+  const int64_t row_panels_;
+  const int64_t steps_;
+  std::vector<Panel> panels_;
+  std::vector<std::vector<float>> biases_;  // of each weight; empty: none
+  AlignedBuffer<char> packed_rows_;         // (row_panels, steps) packed
+  std::vector<Scratch> scratch_;            // one for each thread
+};
+
+}  // namespace pbs_attn
+
+#endif  // PBS_ATTN_CPU_LINEAR_H_
