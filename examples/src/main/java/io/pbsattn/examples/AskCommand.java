@@ -40,7 +40,9 @@ final class AskCommand implements Callable<Integer> {
     @Option(names = "--attention", defaultValue = "pbs", description = "pbs (default) or dense.")
     private AttentionKind attention;
 
-    @Option(names = "--dtype", defaultValue = "float32", description = "float32 (default).")
+    @Option(
+            names = "--dtype",
+            description = "float32 or bfloat16; default: the faster of the two for this model.")
     private String dtype;
 
     @Option(names = "--max-new-tokens", description = "The most tokens of an answer.")
@@ -80,7 +82,7 @@ final class AskCommand implements Callable<Integer> {
                     new Result(
                             attention.toString(),
                             loaded.backend(),
-                            dtype,
+                            loaded.dtype(),
                             loaded.countTokens(text),
                             answers),
                     shown.toString().stripTrailing());

@@ -39,14 +39,16 @@ final class DemoCommand implements Callable<Integer> {
         String[] attentions = {"pbs", "dense"};
         double density = 1;
         for (int a = 0; a < attentions.length; ++a) {
-            try (LoadedModel model = LoadedModel.open(folder, attentions[a], "float32")) {
+            try (LoadedModel model = LoadedModel.open(folder, attentions[a], null)) {
                 if (a == 0) {
                     out.printf(
                             "Document: the GNU GPL, version 3, with %d facts strewn in; %,d"
                                     + " tokens.%n",
                             FACTS.size(), model.countTokens(document));
                 }
-                out.printf("%nattention %s (backend %s)%n", attentions[a], model.backend());
+                out.printf(
+                        "%nattention %s (backend %s, %s)%n",
+                        attentions[a], model.backend(), model.dtype());
                 model.generate("warm up", new GenerationOptions().optMaxNewTokens(1), "warming up");
                 for (Fact fact : FACTS) {
                     String message = document + AskCommand.QUESTION + fact.question();
@@ -72,7 +74,7 @@ final class DemoCommand implements Callable<Integer> {
             }
         }
         out.printf(
-                "%nPrefill of the whole document: pbs %.2f s, dense (PyTorch) %.2f s, ratio %.2f;"
+                "%nPrefill of the whole document: pbs %.2f s, dense %.2f s, ratio %.2f;"
                         + " density %.2f%n",
                 seconds[0], seconds[1], seconds[1] / seconds[0], density);
         return allRight ? 0 : 1;

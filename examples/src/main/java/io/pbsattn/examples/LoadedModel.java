@@ -29,21 +29,33 @@ final class LoadedModel implements AutoCloseable {
         generator = TextGenerator.open(block, folder, model.getNDManager());
     }
 
+    /**
+     * Loads a model.
+     *
+     * @param folder a Hugging Face folder
+     * @param attention pbs or dense
+     * @param dtype float32 or bfloat16; null for the faster of the two
+     */
     static LoadedModel open(Path folder, String attention, String dtype)
             throws IOException, ModelException {
         if (!Files.isDirectory(folder)) {
             throw new IOException(folder + ": no such folder");
         }
-        Criteria<NDList, NDList> criteria =
+        Criteria.Builder<NDList, NDList> criteria =
                 Decoders.criteria(NDList.class, NDList.class, folder)
-                        .optArgument("attention", attention)
-                        .optArgument("dtype", dtype)
-                        .build();
-        return new LoadedModel(criteria.loadModel(), folder);
+                        .optArgument("attention", attention);
+        if (dtype != null) {
+            criteria.optArgument("dtype", dtype);
+        }
+        return new LoadedModel(criteria.build().loadModel(), folder);
     }
 
     String backend() {
         return block.backendName();
+    }
+
+    String dtype() {
+        return block.dtype().toString();
     }
 
     int countTokens(String text) {

@@ -1,6 +1,7 @@
 package io.pbsattn.examples;
 
 import io.pbsattn.PbsConfig;
+import io.pbsattn.torch.TorchType;
 import io.pbsattn.zoo.AttentionKind;
 import io.pbsattn.zoo.ModelOptions;
 import java.io.IOException;
@@ -35,7 +36,10 @@ final class VerifyCheckpointsCommand implements Callable<Integer> {
     @Option(names = "--attention", defaultValue = "dense", description = "dense (default) or pbs.")
     private AttentionKind attention;
 
-    @Option(names = "--dtype", defaultValue = "float32", description = "float32 (default).")
+    @Option(
+            names = "--dtype",
+            defaultValue = "float32",
+            description = "float32 (default) or bfloat16.")
     private String dtype;
 
     @Mixin private JsonOption json;
@@ -43,12 +47,12 @@ final class VerifyCheckpointsCommand implements Callable<Integer> {
     /** {@inheritDoc} */
     @Override
     public Integer call() throws IOException {
-        ModelOptions.of(Map.of("dtype", dtype));
+        TorchType type = ModelOptions.of(Map.of("dtype", dtype)).dtype();
         List<CheckpointCheck.Result> results = new ArrayList<>();
         for (Path checkpoint : checkpoints()) {
-            results.add(check(checkpoint.getFileName().toString(), checkpoint, attention));
+            results.add(check(checkpoint.getFileName().toString(), checkpoint, attention, type));
             if (Files.exists(checkpoint.resolve(OLDER_CONFIG))) {
-                results.add(checkOlderConfig(checkpoint, attention));
+                results.add(checkOlderConfig(checkpoint, attention, type));
             }
         }
         if (results.isEmpty()) {
@@ -86,15 +90,16 @@ final class VerifyCheckpointsCommand implements Callable<Integer> {
      * Sparse attention keeps every block here, since the expected values are those of full
      * attention.
      */
-    private static CheckpointCheck.Result check(String name, Path checkpoint, AttentionKind kind)
-            throws IOException {
-        ModelOptions options = new ModelOptions().optAttention(kind).optPbsConfig(PbsConfig.DENSE);
+    private static CheckpointCheck.Result check(
+            String name, Path checkpoint, AttentionKind kind, TorchType type) throws IOException {
+        ModelOptions options =
+                new ModelOptions().optAttention(kind).optPbsConfig(PbsConfig.DENSE).optDtype(type);
         return new CheckpointCheck(name, checkpoint, options).run();
     }
 
     /** The same checkpoint with the configuration that earlier versions of transformers wrote. */
-    private static CheckpointCheck.Result checkOlderConfig(Path checkpoint, AttentionKind kind)
-            throws IOException {
+    private static CheckpointCheck.Result checkOlderConfig(
+            Path checkpoint, AttentionKind kind, TorchType type) throws IOException {
         Path copy = Files.createTempDirectory("checkpoint");
         List<Path> copied = new ArrayList<>();
         try (Stream<Path> files = Files.list(checkpoint)) {
@@ -105,7 +110,7 @@ final class VerifyCheckpointsCommand implements Callable<Integer> {
                     checkpoint.resolve(OLDER_CONFIG),
                     copy.resolve("config.json"),
                     StandardCopyOption.REPLACE_EXISTING);
-            return check(checkpoint.getFileName() + "/" + OLDER_CONFIG, copy, kind);
+            return check(checkpoint.getFileName() + "/" + OLDER_CONFIG, copy, kind, type);
         } finally {
             for (Path file : copied) {
                 Files.deleteIfExists(file);

@@ -11,6 +11,9 @@ import ai.djl.nn.AbstractBlock;
 import ai.djl.training.ParameterStore;
 import ai.djl.util.PairList;
 import io.pbsattn.PbsAttention;
+import io.pbsattn.PbsConfig;
+import io.pbsattn.layer.LayerOps;
+import io.pbsattn.layer.Linear;
 import io.pbsattn.torch.LibTorch;
 import io.pbsattn.torch.TorchType;
 import java.io.IOException;
@@ -31,8 +34,10 @@ public final class CausalLm extends AbstractBlock {
 
     private static final byte VERSION = 1;
 
+    private static final String REFERENCE = "reference";
+
     /** Tokens that pass the linear parts of a layer at a time. */
-    private static final int LINEAR_CHUNK = 1024;
+    private static final int LINEAR_CHUNK = 2048;
 
     private final DecoderConfig config;
     private final GenerationConfig generationConfig;
@@ -40,7 +45,9 @@ public final class CausalLm extends AbstractBlock {
     private final List<DecoderLayer> layers;
     private final RmsNorm norm;
     private final Linear output;
-    private final PbsAttention sparse;
+    private final LayerOps ops;
+    private final AttentionKind kind;
+    private final PbsAttention prefillAttention;
     private final float[] inverseFrequencies;
 
     CausalLm(
@@ -48,11 +55,14 @@ public final class CausalLm extends AbstractBlock {
             GenerationConfig generationConfig,
             CausalLmWeights weights,
             float[] inverseFrequencies,
-            PbsAttention sparse) {
+            LayerOps ops,
+            ModelOptions options) {
         super(VERSION);
         this.config = config;
         this.generationConfig = generationConfig;
-        this.sparse = sparse;
+        this.ops = ops;
+        kind = options.attention();
+        prefillAttention = prefillAttention(options);
         embedding = weights.embedding();
         layers = weights.layers();
         norm = weights.norm();
@@ -76,19 +86,18 @@ public final class CausalLm extends AbstractBlock {
             throws IOException, CheckpointException {
         DecoderConfig config = DecoderConfig.read(folder);
         GenerationConfig generation = GenerationConfig.read(folder);
-        PbsAttention sparse = null;
-        if (options.attention() == AttentionKind.PBS) {
-            sparse =
-                    options.backend() == null
-                            ? PbsAttention.create(options.pbsConfig())
-                            : PbsAttention.create(options.pbsConfig(), options.backend());
-        }
-        CausalLmWeights weights = CausalLmWeights.read(Checkpoint.open(folder), config, manager);
+        LayerOps ops =
+                LayerOps.of(
+                        options.dtype() == null
+                                ? LayerOps.bestType(config.storedType())
+                                : options.dtype());
+        CausalLmWeights weights =
+                CausalLmWeights.read(Checkpoint.open(folder), config, ops.type(), manager);
         float[] frequencies = config.rope().inverseFrequencies(config.headDim());
         if (options.roundedFrequencies()) {
             frequencies = rounded(frequencies, config.storedType(), manager);
         }
-        return new CausalLm(config, generation, weights, frequencies, sparse);
+        return new CausalLm(config, generation, weights, frequencies, ops, options);
     }
 
     /**
@@ -124,16 +133,25 @@ public final class CausalLm extends AbstractBlock {
      * @return the kind
      */
     public AttentionKind attention() {
-        return sparse == null ? AttentionKind.DENSE : AttentionKind.PBS;
+        return kind;
     }
 
     /**
-     * Returns the backend of sparse attention.
+     * Returns the backend of the prefill's attention.
      *
-     * @return its name; {@code pytorch} where attention is dense
+     * @return its name; {@code pytorch} for dense attention where no kernels are to be had
      */
     public String backendName() {
-        return sparse == null ? "pytorch" : sparse.backendName();
+        return prefillAttention == null ? "pytorch" : prefillAttention.backendName();
+    }
+
+    /**
+     * Returns the type that the model computes in.
+     *
+     * @return float32 or bfloat16
+     */
+    public TorchType dtype() {
+        return ops.type();
     }
 
     /**
@@ -153,7 +171,7 @@ public final class CausalLm extends AbstractBlock {
                             + " tokens, the model takes 1 to "
                             + config.maxPositions());
         }
-        return new KvCache(manager, config, batch, maxTokens);
+        return new KvCache(manager, config, ops.type(), batch, maxTokens);
     }
 
     /**
@@ -172,7 +190,8 @@ public final class CausalLm extends AbstractBlock {
         int tokens = checkIds(inputIds, cache);
         int[] positions = options.logitPositions(tokens);
         cache.reserve(tokens);
-        PromptAttention attention = new PromptAttention(sparse, config.headDim());
+        PromptAttention attention = new PromptAttention(prefillAttention, config.headDim());
+        TimedLayerOps timed = new TimedLayerOps(ops);
         Progress progress = new Progress(options.listener(), (long) tokens * layers.size());
         try (NDManager scope = inputIds.getManager().newSubManager()) {
             NDList rows = new NDList();
@@ -180,7 +199,7 @@ public final class CausalLm extends AbstractBlock {
                 int end = (int) Math.min(tokens, (long) begin + options.chunkTokens());
                 NDArray ids = inputIds.get(scope, new NDIndex(":, {}:{}", begin, end));
                 try (NDManager chunk = scope.newSubManager()) {
-                    NDArray hidden = forwardLayers(chunk, ids, cache, attention, progress);
+                    NDArray hidden = forwardLayers(chunk, timed, ids, cache, attention, progress);
                     for (int position : positions) {
                         if (position >= begin && position < end) {
                             int row = position - begin;
@@ -192,9 +211,11 @@ public final class CausalLm extends AbstractBlock {
                 }
                 begin = end;
             }
-            NDArray logits = logits(rows.size() == 1 ? rows.get(0) : NDArrays.concat(rows, 1));
+            NDArray hidden = rows.size() == 1 ? rows.get(0) : NDArrays.concat(rows, 1);
+            NDArray logits = logits(scope, timed, hidden);
             logits.attach(inputIds.getManager());
-            return new PrefillResult(logits, attention.report(), (System.nanoTime() - start) / 1e9);
+            return new PrefillResult(
+                    logits, attention.report(), timed.seconds(), (System.nanoTime() - start) / 1e9);
         }
     }
 
@@ -248,30 +269,38 @@ public final class CausalLm extends AbstractBlock {
 
     /**
      * Runs all layers over some tokens (batch, rows) and returns the residual stream (batch, rows,
-     * hidden).
+     * hidden), float32 whatever the model computes in.
      */
     private NDArray forwardLayers(
             NDManager scope,
+            LayerOps layerOps,
             NDArray ids,
             KvCache cache,
             PromptAttention attention,
             Progress progress) {
-        long batch = ids.getShape().get(0);
         int rows = (int) ids.getShape().get(1);
         int first = cache.length();
         RotaryEmbedding rope = RotaryEmbedding.of(scope, inverseFrequencies, first, first + rows);
-        NDArray hidden =
-                embedding
-                        .get(scope, new NDIndex("{}", ids.flatten()))
-                        .reshape(batch, rows, config.hiddenSize());
+        NDArray hidden = embed(scope, ids);
         for (int l = 0; l < layers.size(); ++l) {
             try (NDManager layerScope = scope.newSubManager()) {
-                forwardLayer(layerScope, l, hidden, rope, cache, attention);
+                forwardLayer(layerScope, layerOps, l, hidden, rope, cache, attention);
             }
             progress.add(rows);
         }
         cache.advance(rows);
         return hidden;
+    }
+
+    /** The embeddings (batch, rows, hidden) of ids (batch, rows), in float32. */
+    private NDArray embed(NDManager scope, NDArray ids) {
+        NDArray stored =
+                LibTorch.get()
+                        .call(scope, "aten::embedding", "", 1, embedding, ids, -1L, false, false)[
+                        0];
+        return stored.getDataType() == DataType.FLOAT32
+                ? stored
+                : LibTorch.get().toType(scope, stored, TorchType.FLOAT32);
     }
 
     /**
@@ -280,6 +309,7 @@ public final class CausalLm extends AbstractBlock {
      */
     private void forwardLayer(
             NDManager scope,
+            LayerOps layerOps,
             int l,
             NDArray hidden,
             RotaryEmbedding rope,
@@ -288,38 +318,87 @@ public final class CausalLm extends AbstractBlock {
         DecoderLayer layer = layers.get(l);
         long batch = hidden.getShape().get(0);
         int rows = (int) hidden.getShape().get(1);
-        NDArray q =
-                scope.create(
-                        new Shape(batch, config.numQHeads(), rows, config.headDim()),
-                        DataType.FLOAT32);
-        for (int begin = 0; begin < rows; begin += LINEAR_CHUNK) {
-            int end = Math.min(begin + LINEAR_CHUNK, rows);
-            try (NDManager chunk = scope.newSubManager()) {
-                NDArray x = layer.attentionNorm().apply(hidden.get(chunk, tokenRows(begin, end)));
-                q.set(headRows(begin, end), layer.attention().queries(x, rope, begin));
-                cache.write(
-                        l,
-                        begin,
-                        layer.attention().keys(x, rope, begin),
-                        layer.attention().values(x));
-            }
-        }
+        int qWidth = config.numQHeads() * config.headDim();
+        NDArray queries =
+                LibTorch.get().empty(scope, new Shape(batch, rows, qWidth), layerOps.type());
+        forChunks(
+                scope,
+                batch,
+                rows,
+                (chunk, b, begin, end) -> {
+                    NDArray residual = hidden.get(chunk, rowsOf(b, begin, end));
+                    layer.attention()
+                            .project(
+                                    layerOps,
+                                    chunk,
+                                    layer.attentionNorm().apply(layerOps, chunk, residual),
+                                    rope.rows(chunk, begin, end),
+                                    queries.get(chunk, rowsOf(b, begin, end)),
+                                    cache.newKeys(chunk, l, b, begin, end),
+                                    cache.newValues(chunk, l, b, begin, end));
+                });
         int seen = cache.length() + rows;
+        NDArray q =
+                queries.reshape(batch, rows, config.numQHeads(), config.headDim()).swapAxes(1, 2);
         NDArray attended =
-                attention.forward(q, cache.keys(scope, l, seen), cache.values(scope, l, seen));
-        for (int begin = 0; begin < rows; begin += LINEAR_CHUNK) {
-            int end = Math.min(begin + LINEAR_CHUNK, rows);
-            try (NDManager chunk = scope.newSubManager()) {
-                NDArray residual = hidden.get(chunk, tokenRows(begin, end));
-                residual.addi(layer.attention().output(attended.get(chunk, headRows(begin, end))));
-                residual.addi(layer.mlp().apply(layer.mlpNorm().apply(residual)));
+                attention
+                        .forward(q, cache.keys(scope, l, seen), cache.values(scope, l, seen))
+                        .swapAxes(1, 2)
+                        .reshape(batch, rows, qWidth);
+        forChunks(
+                scope,
+                batch,
+                rows,
+                (chunk, b, begin, end) -> {
+                    NDArray residual = hidden.get(chunk, rowsOf(b, begin, end));
+                    layerOps.addLinear(
+                            attended.get(chunk, rowsOf(b, begin, end)),
+                            layer.attention().o(),
+                            residual);
+                    NDArray x = layer.mlpNorm().apply(layerOps, chunk, residual);
+                    layer.mlp().addTo(layerOps, chunk, x, residual);
+                });
+    }
+
+    /** Logits (batch, rows, vocabSize) float32 of residual rows (batch, rows, hidden). */
+    private NDArray logits(NDManager scope, LayerOps layerOps, NDArray hidden) {
+        Shape shape = hidden.getShape();
+        NDArray x = norm.apply(layerOps, scope, hidden.reshape(-1, config.hiddenSize()));
+        Shape flat = new Shape(x.getShape().get(0), config.vocabSize());
+        NDArray logits = LibTorch.get().empty(scope, flat, TorchType.FLOAT32);
+        layerOps.linear(x, List.of(output), List.of(logits));
+        return logits.reshape(shape.get(0), shape.get(1), config.vocabSize());
+    }
+
+    /**
+     * The operator of the prefill: sparse, or the same kernels with every block kept; null where
+     * dense attention is better left to PyTorch.
+     */
+    private static PbsAttention prefillAttention(ModelOptions options) {
+        boolean isDense = options.attention() == AttentionKind.DENSE;
+        PbsConfig settings = isDense ? PbsConfig.DENSE : options.pbsConfig();
+        PbsAttention attention =
+                options.backend() == null
+                        ? PbsAttention.create(settings)
+                        : PbsAttention.create(settings, options.backend());
+        boolean hasKernels = !REFERENCE.equals(attention.backendName());
+        return isDense && !hasKernels ? null : attention;
+    }
+
+    /** Runs over the sequences of a batch in chunks of rows, with a manager for each chunk. */
+    private static void forChunks(NDManager scope, long batch, int rows, ChunkWork work) {
+        for (long b = 0; b < batch; ++b) {
+            for (int begin = 0; begin < rows; begin += LINEAR_CHUNK) {
+                try (NDManager chunk = scope.newSubManager()) {
+                    work.run(chunk, b, begin, Math.min(begin + LINEAR_CHUNK, rows));
+                }
             }
         }
     }
 
-    /** Logits (batch, rows, vocabSize) of residual rows (batch, rows, hidden). */
-    private NDArray logits(NDArray hidden) {
-        return output.apply(norm.apply(hidden));
+    /** What is done with the rows begin..end-1 of a sequence. */
+    private interface ChunkWork {
+        void run(NDManager chunk, long sequence, int begin, int end);
     }
 
     private static float[] rounded(float[] values, TorchType type, NDManager manager) {
@@ -329,12 +408,8 @@ public final class CausalLm extends AbstractBlock {
         }
     }
 
-    private static NDIndex tokenRows(int begin, int end) {
-        return new NDIndex(":, {}:{}", begin, end);
-    }
-
-    private static NDIndex headRows(int begin, int end) {
-        return new NDIndex(":, :, {}:{}", begin, end);
+    private static NDIndex rowsOf(long sequence, int begin, int end) {
+        return new NDIndex("{}, {}:{}", sequence, begin, end);
     }
 
     private int checkIds(NDArray inputIds, KvCache cache) {

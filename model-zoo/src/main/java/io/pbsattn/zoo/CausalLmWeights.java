@@ -3,6 +3,8 @@ package io.pbsattn.zoo;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
+import io.pbsattn.layer.Linear;
+import io.pbsattn.torch.TorchType;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.HashSet;
@@ -23,9 +25,10 @@ record CausalLmWeights(NDArray embedding, List<DecoderLayer> layers, RmsNorm nor
 
     private static final Logger logger = LoggerFactory.getLogger(CausalLmWeights.class);
 
-    static CausalLmWeights read(Checkpoint checkpoint, DecoderConfig config, NDManager manager)
+    static CausalLmWeights read(
+            Checkpoint checkpoint, DecoderConfig config, TorchType type, NDManager manager)
             throws IOException, CheckpointException {
-        Reader reader = new Reader(checkpoint, config, manager);
+        Reader reader = new Reader(checkpoint, config, type, manager);
         NDArray embedding =
                 reader.tensor("model.embed_tokens.weight", config.vocabSize(), config.hiddenSize());
         List<DecoderLayer> layers = new ArrayList<>();
@@ -35,7 +38,7 @@ record CausalLmWeights(NDArray embedding, List<DecoderLayer> layers, RmsNorm nor
         RmsNorm norm = reader.norm("model.norm.weight");
         Linear output =
                 config.tiedEmbeddings()
-                        ? new Linear(embedding.transpose(), null)
+                        ? new Linear(embedding, null)
                         : reader.linear("lm_head", config.hiddenSize(), config.vocabSize(), false);
         reader.warnOfUnused();
         return new CausalLmWeights(embedding, List.copyOf(layers), norm, output);
@@ -46,12 +49,14 @@ record CausalLmWeights(NDArray embedding, List<DecoderLayer> layers, RmsNorm nor
 
         private final Checkpoint checkpoint;
         private final DecoderConfig config;
+        private final TorchType type;
         private final NDManager manager;
         private final Set<String> read = new HashSet<>();
 
-        Reader(Checkpoint checkpoint, DecoderConfig config, NDManager manager) {
+        Reader(Checkpoint checkpoint, DecoderConfig config, TorchType type, NDManager manager) {
             this.checkpoint = checkpoint;
             this.config = config;
+            this.type = type;
             this.manager = manager;
         }
 
@@ -89,18 +94,24 @@ record CausalLmWeights(NDArray embedding, List<DecoderLayer> layers, RmsNorm nor
         }
 
         RmsNorm norm(String name) throws IOException, CheckpointException {
-            return new RmsNorm(tensor(name, config.hiddenSize()), config.rmsNormEps());
+            NDArray weight = tensor(name, TorchType.FLOAT32, config.hiddenSize());
+            return new RmsNorm(weight, config.rmsNormEps());
         }
 
         Linear linear(String name, int in, int out, boolean hasBias)
                 throws IOException, CheckpointException {
             NDArray weight = tensor(name + ".weight", out, in);
-            return new Linear(weight.transpose(), hasBias ? tensor(name + ".bias", out) : null);
+            return new Linear(weight, hasBias ? tensor(name + ".bias", out) : null);
         }
 
         NDArray tensor(String name, long... shape) throws IOException, CheckpointException {
+            return tensor(name, type, shape);
+        }
+
+        NDArray tensor(String name, TorchType as, long... shape)
+                throws IOException, CheckpointException {
             read.add(name);
-            return checkpoint.read(manager, name, new Shape(shape));
+            return checkpoint.read(manager, name, new Shape(shape), as);
         }
 
         void warnOfUnused() {

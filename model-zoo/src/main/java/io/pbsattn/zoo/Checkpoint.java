@@ -119,15 +119,17 @@ final class Checkpoint {
     }
 
     /**
-     * Reads a tensor in float32.
+     * Reads a tensor. Where the file has it in the type that is asked for, the array is the file's
+     * own memory, mapped: do not change the file while the array is in use.
      *
      * @param manager will own the array
      * @param name the tensor's name
      * @param expected the shape that the model needs
+     * @param type the element type that the model needs
      * @return the array
      * @throws CheckpointException if the tensor is missing, or of another shape or kind
      */
-    NDArray read(NDManager manager, String name, Shape expected)
+    NDArray read(NDManager manager, String name, Shape expected, TorchType type)
             throws IOException, CheckpointException {
         SafetensorsFile file = files.get(name);
         if (file == null) {
@@ -152,12 +154,29 @@ final class Checkpoint {
             throw new CheckpointException(
                     where + "expected float32, float16 or bfloat16, found " + entry.type());
         }
-        return copy(manager, file.path(), entry);
+        boolean canMap =
+                entry.type() == type
+                        && entry.begin() % type.bytes() == 0
+                        && entry.end() - entry.begin() <= Integer.MAX_VALUE;
+        return canMap ? map(manager, file.path(), entry) : copy(manager, file.path(), entry, type);
     }
 
-    private static NDArray copy(NDManager manager, Path path, SafetensorsFile.Entry entry)
+    private static NDArray map(NDManager manager, Path path, SafetensorsFile.Entry entry)
             throws IOException {
-        NDArray result = LibTorch.get().empty(manager, entry.shape(), TorchType.FLOAT32);
+        try (FileChannel channel = FileChannel.open(path, StandardOpenOption.READ)) {
+            ByteBuffer memory =
+                    channel.map(
+                            FileChannel.MapMode.READ_ONLY,
+                            entry.begin(),
+                            entry.end() - entry.begin());
+            return LibTorch.get().wrap(manager, memory, entry.shape(), entry.type());
+        }
+    }
+
+    private static NDArray copy(
+            NDManager manager, Path path, SafetensorsFile.Entry entry, TorchType type)
+            throws IOException {
+        NDArray result = LibTorch.get().empty(manager, entry.shape(), type);
         long elementBytes = entry.type().bytes();
         try (NDManager scope = manager.newSubManager();
                 FileChannel channel = FileChannel.open(path, StandardOpenOption.READ)) {

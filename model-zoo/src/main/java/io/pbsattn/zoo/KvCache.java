@@ -3,36 +3,42 @@ package io.pbsattn.zoo;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.index.NDIndex;
-import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
+import io.pbsattn.torch.LibTorch;
+import io.pbsattn.torch.TorchType;
 
 /**
  * The keys and values that a model has seen, of all layers; it grows with use and never beyond what
  * was asked for.
  *
- * <p>Each layer has keys and values (batch, numKvHeads, capacity, headDim) in float32; attention
- * reads views of them.
+ * <p>Each layer has keys and values (batch, numKvHeads, capacity, headDim); attention reads views
+ * of them.
  */
 public final class KvCache implements AutoCloseable {
 
     private static final int ARRAYS_PER_LAYER = 2;
+
+    /** Tokens that the cache grows by: it is as large as what it holds, not as the limit. */
+    private static final int STEP = 256;
 
     private final NDManager manager;
     private final int numLayers;
     private final int batch;
     private final int numKvHeads;
     private final int headDim;
+    private final TorchType type;
     private final int maxTokens;
     private final NDArray[] arrays;
     private int capacity;
     private int length;
 
-    KvCache(NDManager parent, DecoderConfig config, int batch, int maxTokens) {
+    KvCache(NDManager parent, DecoderConfig config, TorchType type, int batch, int maxTokens) {
         manager = parent.newSubManager();
         numLayers = config.numLayers();
         this.batch = batch;
         numKvHeads = config.numKvHeads();
         headDim = config.headDim();
+        this.type = type;
         this.maxTokens = maxTokens;
         arrays = new NDArray[ARRAYS_PER_LAYER * numLayers];
     }
@@ -77,7 +83,7 @@ public final class KvCache implements AutoCloseable {
                 * numKvHeads
                 * headDim
                 * tokens
-                * Float.BYTES;
+                * type.bytes();
     }
 
     /**
@@ -111,7 +117,7 @@ public final class KvCache implements AutoCloseable {
                             + " bytes)");
         }
         if (needed > capacity) {
-            grow((int) Math.min(maxTokens, Math.max(needed, 2L * capacity)));
+            grow((int) Math.min(maxTokens, (needed + STEP - 1) / STEP * STEP));
         }
     }
 
@@ -119,10 +125,17 @@ public final class KvCache implements AutoCloseable {
         for (int i = 0; i < arrays.length; ++i) {
             NDArray old = arrays[i];
             arrays[i] =
-                    manager.create(
-                            new Shape(batch, numKvHeads, newCapacity, headDim), DataType.FLOAT32);
+                    LibTorch.get()
+                            .empty(
+                                    manager,
+                                    new Shape(batch, numKvHeads, newCapacity, headDim),
+                                    type);
             if (old != null) {
-                arrays[i].set(new NDIndex(":, :, :{}", capacity), old);
+                NDIndex held = new NDIndex(":, :, :{}", length);
+                try (NDArray from = old.get(held);
+                        NDArray to = arrays[i].get(held)) {
+                    LibTorch.get().copy(from, to);
+                }
                 old.close();
             }
         }
@@ -130,14 +143,20 @@ public final class KvCache implements AutoCloseable {
     }
 
     /**
-     * Writes keys and values (batch, numKvHeads, rows, headDim) behind the cache's tokens, {@code
-     * offset} rows further.
+     * The place (numKvHeads, rows, headDim) for a sequence's keys that follow what the cache holds;
+     * a view that a manager owns.
      */
-    void write(int layer, int offset, NDArray k, NDArray v) {
-        int begin = length + offset;
-        NDIndex rows = new NDIndex(":, :, {}:{}", begin, begin + k.getShape().get(2));
-        arrays[ARRAYS_PER_LAYER * layer].set(rows, k);
-        arrays[ARRAYS_PER_LAYER * layer + 1].set(rows, v);
+    NDArray newKeys(NDManager scope, int layer, long sequence, int begin, int end) {
+        return arrays[ARRAYS_PER_LAYER * layer].get(scope, newRows(sequence, begin, end));
+    }
+
+    /** The place for their values. */
+    NDArray newValues(NDManager scope, int layer, long sequence, int begin, int end) {
+        return arrays[ARRAYS_PER_LAYER * layer + 1].get(scope, newRows(sequence, begin, end));
+    }
+
+    private NDIndex newRows(long sequence, int begin, int end) {
+        return new NDIndex("{}, :, {}:{}", sequence, length + begin, length + end);
     }
 
     /** Counts tokens as held, once every layer has written them. */

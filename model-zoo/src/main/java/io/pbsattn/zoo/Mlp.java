@@ -1,7 +1,9 @@
 package io.pbsattn.zoo;
 
 import ai.djl.ndarray.NDArray;
-import ai.djl.nn.Activation;
+import ai.djl.ndarray.NDManager;
+import io.pbsattn.layer.LayerOps;
+import io.pbsattn.layer.Linear;
 
 /**
  * The gated feed-forward network (SwiGLU).
@@ -12,9 +14,8 @@ import ai.djl.nn.Activation;
  */
 record Mlp(Linear gate, Linear up, Linear down) {
 
-    /** Maps (..., hidden) to (..., hidden). */
-    NDArray apply(NDArray x) {
-        NDArray g = gate.apply(x);
-        return down.apply(Activation.sigmoid(g).muli(g).muli(up.apply(x)));
+    /** Adds what the network makes of x (rows, hidden) to the residual stream, shaped alike. */
+    void addTo(LayerOps ops, NDManager manager, NDArray x, NDArray residual) {
+        ops.addLinear(ops.gated(manager, x, gate, up), down, residual);
     }
 }

@@ -16,7 +16,8 @@ import java.util.Map;
  *   <li>{@code rope.rounded_frequencies}: {@code true} rounds the rotary frequencies to the type
  *       that the weights are stored in, as happens where a whole model was cast to it; default
  *       {@code false}, as transformers loads models
- *   <li>{@code dtype}: {@code float32}, in which the model computes
+ *   <li>{@code dtype}: {@code float32} or {@code bfloat16}, in which the model computes; default:
+ *       the faster of the two on this machine for weights stored in bfloat16, else float32
  * </ul>
  */
 public final class ModelOptions {
@@ -26,6 +27,7 @@ public final class ModelOptions {
     private AttentionKind attention = AttentionKind.PBS;
     private PbsConfig pbsConfig = PbsConfig.DEFAULT;
     private String backend;
+    private TorchType dtype;
     private boolean roundedFrequencies;
 
     /** Constructs the default options. */
@@ -53,7 +55,7 @@ public final class ModelOptions {
                 case "attention.backend" -> options.backend = value;
                 case "rope.rounded_frequencies" ->
                         options.roundedFrequencies = flag(entry.getKey(), value);
-                case "dtype" -> requireFloat32(value);
+                case "dtype" -> options.optDtype(TorchType.parse(value));
                 default -> {
                     if (entry.getKey().startsWith(PREFIX)) {
                         throw new IllegalArgumentException(
@@ -127,6 +129,31 @@ public final class ModelOptions {
     }
 
     /**
+     * Returns the type that the model is to compute in.
+     *
+     * @return float32 or bfloat16; null for the faster of the two
+     */
+    public TorchType dtype() {
+        return dtype;
+    }
+
+    /**
+     * Sets the type that the model computes in.
+     *
+     * @param type float32 or bfloat16; null for the faster of the two on this machine
+     * @return these options
+     * @throws IllegalArgumentException if it is another type
+     */
+    public ModelOptions optDtype(TorchType type) {
+        if (type != null && type != TorchType.FLOAT32 && type != TorchType.BFLOAT16) {
+            throw new IllegalArgumentException(
+                    "dtype: models compute in float32 or bfloat16, found '" + type + "'");
+        }
+        dtype = type;
+        return this;
+    }
+
+    /**
      * Tells whether the rotary frequencies are rounded to the type that the weights are stored in.
      *
      * @return false unless it was asked for
@@ -160,16 +187,6 @@ public final class ModelOptions {
         } catch (NumberFormatException e) {
             throw new IllegalArgumentException(
                     key + ": expected a number of tokens, found '" + value + "'", e);
-        }
-    }
-
-    private static void requireFloat32(String value) {
-        if (TorchType.parse(value) != TorchType.FLOAT32) {
-            throw new IllegalArgumentException(
-                    "dtype: models compute in float32, whatever type their weights are stored in;"
-                            + " found '"
-                            + value
-                            + "'");
         }
     }
 }

@@ -8,6 +8,8 @@ import io.pbsattn.PrefillReport;
  *
  * @param logits (batch, positions, vocabSize) float32, attached to the manager of the input
  * @param report attention's density and time per stage, over all layers and chunks
+ * @param linearSeconds wall time of the linear layers
  * @param seconds wall time of the whole prefill
  */
-public record PrefillResult(NDArray logits, PrefillReport report, double seconds) {}
+public record PrefillResult(
+        NDArray logits, PrefillReport report, double linearSeconds, double seconds) {}

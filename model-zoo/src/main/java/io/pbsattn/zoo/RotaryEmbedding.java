@@ -5,16 +5,13 @@ import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.index.NDIndex;
 import ai.djl.ndarray.types.Shape;
 
-/** The turns of a range of positions: cosines and sines (positions, headDim / 2), float32. */
-final class RotaryEmbedding {
-
-    private final NDArray cos;
-    private final NDArray sin;
-
-    private RotaryEmbedding(NDArray cos, NDArray sin) {
-        this.cos = cos;
-        this.sin = sin;
-    }
+/**
+ * The turns of a range of positions.
+ *
+ * @param cosines (positions, headDim / 2) float32
+ * @param sines (positions, headDim / 2) float32
+ */
+record RotaryEmbedding(NDArray cosines, NDArray sines) {
 
     /**
      * Computes the turns of the positions {@code begin .. end-1}.
@@ -38,22 +35,9 @@ final class RotaryEmbedding {
         return new RotaryEmbedding(manager.create(cos, shape), manager.create(sin, shape));
     }
 
-    /**
-     * Turns the rows of a range; element i of a head is paired with element i + headDim / 2.
-     *
-     * @param x (batch, heads, rows, headDim), the rows {@code begin .. begin + rows - 1} of these
-     *     positions
-     */
-    NDArray apply(NDArray x, int begin) {
-        long rows = x.getShape().get(2);
-        long half = x.getShape().get(3) / 2;
-        NDIndex range = new NDIndex("{}:{}", begin, begin + rows);
-        NDArray c = cos.get(x.getManager(), range);
-        NDArray s = sin.get(x.getManager(), range);
-        NDArray first = x.get(new NDIndex("..., :{}", half));
-        NDArray second = x.get(new NDIndex("..., {}:", half));
-        NDArray turnedFirst = first.mul(c).sub(second.mul(s));
-        NDArray turnedSecond = second.mul(c).add(first.mul(s));
-        return turnedFirst.concat(turnedSecond, -1);
+    /** The turns of some rows of the range, views that a manager owns. */
+    RotaryEmbedding rows(NDManager manager, int begin, int end) {
+        NDIndex range = new NDIndex("{}:{}", begin, end);
+        return new RotaryEmbedding(cosines.get(manager, range), sines.get(manager, range));
     }
 }

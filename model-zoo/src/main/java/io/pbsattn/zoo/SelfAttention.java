@@ -1,11 +1,16 @@
 package io.pbsattn.zoo;
 
 import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
+import io.pbsattn.layer.LayerOps;
+import io.pbsattn.layer.Linear;
+import io.pbsattn.torch.LibTorch;
+import java.util.List;
 
 /**
  * The projections around attention; attention itself runs over the whole prompt, between {@link
- * #queries} and {@link #output}.
+ * #project} and the output layer.
  *
  * @param q (hidden to numQHeads * headDim)
  * @param k (hidden to numKvHeads * headDim)
@@ -16,31 +21,41 @@ import ai.djl.ndarray.types.Shape;
 record SelfAttention(Linear q, Linear k, Linear v, Linear o, int headDim) {
 
     /**
-     * Queries (batch, numQHeads, rows, headDim) of x (batch, rows, hidden), turned to their
-     * positions.
+     * Computes queries, keys and values of some rows, queries and keys turned to their positions.
+     *
+     * @param x (rows, hidden)
+     * @param rope the turns of these rows
+     * @param queries (rows, numQHeads * headDim), overwritten
+     * @param keys (numKvHeads, rows, headDim), overwritten
+     * @param values shaped as the keys, overwritten
      */
-    NDArray queries(NDArray x, RotaryEmbedding rope, int begin) {
-        return rope.apply(heads(q.apply(x)), begin);
+    void project(
+            LayerOps ops,
+            NDManager manager,
+            NDArray x,
+            RotaryEmbedding rope,
+            NDArray queries,
+            NDArray keys,
+            NDArray values) {
+        NDArray newKeys = LibTorch.get().empty(manager, rows(x, k), ops.type());
+        NDArray newValues = LibTorch.get().empty(manager, rows(x, v), ops.type());
+        ops.linear(x, List.of(q, k, v), List.of(queries, newKeys, newValues));
+        NDArray heads = heads(manager, queries);
+        ops.rotate(heads, rope.cosines(), rope.sines(), heads);
+        ops.rotate(heads(manager, newKeys), rope.cosines(), rope.sines(), keys);
+        LibTorch.get().copy(heads(manager, newValues), values);
     }
 
-    /** Keys (batch, numKvHeads, rows, headDim) of x, turned to their positions. */
-    NDArray keys(NDArray x, RotaryEmbedding rope, int begin) {
-        return rope.apply(heads(k.apply(x)), begin);
+    private static Shape rows(NDArray x, Linear layer) {
+        return new Shape(x.getShape().get(0), layer.out());
     }
 
-    /** Values (batch, numKvHeads, rows, headDim) of x. */
-    NDArray values(NDArray x) {
-        return heads(v.apply(x));
-    }
-
-    /** Attention output (batch, numQHeads, rows, headDim) back to (batch, rows, hidden). */
-    NDArray output(NDArray attended) {
-        Shape shape = attended.getShape();
-        return o.apply(attended.swapAxes(1, 2).reshape(shape.get(0), shape.get(2), -1));
-    }
-
-    private NDArray heads(NDArray x) {
-        Shape shape = x.getShape();
-        return x.reshape(shape.get(0), shape.get(1), -1, headDim).swapAxes(1, 2);
+    /** A view (heads, rows, headDim) of (rows, heads * headDim). */
+    private NDArray heads(NDManager manager, NDArray rows) {
+        NDArray split = rows.reshape(rows.getShape().get(0), -1, headDim);
+        NDArray heads = split.swapAxes(0, 1);
+        split.close();
+        heads.attach(manager);
+        return heads;
     }
 }

@@ -127,7 +127,9 @@ public class DecoderConfigTest {
         refused("pbs or dense", Map.of("attention", "sparse"));
         refused("'attention.treshold'", Map.of("attention.treshold", "0.5"));
         refused("attention.block_size", Map.of("attention.block_size", "big"));
-        refused("bfloat16", Map.of("dtype", "bfloat16"));
+        refused("float32 or bfloat16, found 'float16'", Map.of("dtype", "float16"));
+        Assert.assertEquals(
+                ModelOptions.of(Map.of("dtype", "bfloat16")).dtype(), TorchType.BFLOAT16);
         refused("true or false", Map.of("rope.rounded_frequencies", "yes"));
     }
 

@@ -3,6 +3,8 @@ package io.pbsattn.zoo;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
+import io.pbsattn.torch.LibTorch;
+import io.pbsattn.torch.TorchType;
 import java.io.IOException;
 import java.io.RandomAccessFile;
 import java.nio.ByteBuffer;
@@ -101,15 +103,25 @@ public class SafetensorsFileTest {
         Files.write(folder.resolve("model.safetensors"), bytes);
         Checkpoint checkpoint = Checkpoint.open(folder);
         try (NDManager manager = NDManager.newBaseManager("PyTorch")) {
-            NDArray a = checkpoint.read(manager, "a", new Shape(2));
-            NDArray b = checkpoint.read(manager, "b", new Shape(2, 1));
-            NDArray c = checkpoint.read(manager, "c", new Shape(1));
+            NDArray a = checkpoint.read(manager, "a", new Shape(2), TorchType.FLOAT32);
+            NDArray b = checkpoint.read(manager, "b", new Shape(2, 1), TorchType.FLOAT32);
+            NDArray c = checkpoint.read(manager, "c", new Shape(1), TorchType.FLOAT32);
             Assert.assertEquals(a.toFloatArray(), new float[] {1.5f, -2});
             Assert.assertEquals(b.toFloatArray(), new float[] {1.5f, -2});
             Assert.assertEquals(c.toFloatArray(), new float[] {1.5f});
-            refused("expected shape (3)", () -> checkpoint.read(manager, "a", new Shape(3)));
-            refused("'z' is missing", () -> checkpoint.read(manager, "z", new Shape(3)));
-            refused("found int64", () -> checkpoint.read(manager, "d", new Shape(1)));
+            NDArray mapped = checkpoint.read(manager, "b", new Shape(2, 1), TorchType.BFLOAT16);
+            Assert.assertEquals(TorchType.of(mapped), TorchType.BFLOAT16);
+            NDArray floats = LibTorch.get().toType(manager, mapped, TorchType.FLOAT32);
+            Assert.assertEquals(floats.toFloatArray(), new float[] {1.5f, -2});
+            refused(
+                    "expected shape (3)",
+                    () -> checkpoint.read(manager, "a", new Shape(3), TorchType.FLOAT32));
+            refused(
+                    "'z' is missing",
+                    () -> checkpoint.read(manager, "z", new Shape(3), TorchType.FLOAT32));
+            refused(
+                    "found int64",
+                    () -> checkpoint.read(manager, "d", new Shape(1), TorchType.FLOAT32));
         }
     }
 
@@ -142,7 +154,7 @@ public class SafetensorsFileTest {
                             .array());
         }
         try (NDManager manager = NDManager.newBaseManager("PyTorch")) {
-            NDArray a = Checkpoint.open(folder).read(manager, "a", new Shape(2));
+            NDArray a = Checkpoint.open(folder).read(manager, "a", new Shape(2), TorchType.FLOAT32);
             Assert.assertEquals(a.toFloatArray(), new float[] {2.5f, -1});
         } finally {
             Files.delete(path);

@@ -13,9 +13,9 @@ import io.pbsattn.torch.LibTorch;
  * Dense causal attention: the path of decoding, and what Permuted Block-Sparse Attention is
  * compared with.
  *
- * <p>A whole prompt runs through PyTorch's fused operator. Other calls, where the queries are the
- * last rows of a longer sequence, are plain array operations on a bounded number of query rows at a
- * time.
+ * <p>A whole prompt and a single row run through PyTorch's fused operator. Other calls, where the
+ * queries are the last rows of a longer sequence, are plain array operations on a bounded number of
+ * query rows at a time.
  */
 public final class DenseAttention {
 
@@ -58,22 +58,41 @@ public final class DenseAttention {
         if (sq.get(2) == sk.get(2) && sq.get(2) > 1) {
             return fused(q, k, v, softmaxScale);
         }
-        return suffix(q, k, v, softmaxScale);
+        return sq.get(2) == 1 ? single(q, k, v, softmaxScale) : suffix(q, k, v, softmaxScale);
     }
 
     /**
-     * PyTorch's operator. It scales by 1 / sqrt(headDim), so another scale goes into q; and its
-     * fast kernel on the CPU wants as many key heads as query heads, so they are repeated, as
-     * transformers does.
+     * PyTorch's fast kernel on the CPU wants as many key heads as query heads, so they are
+     * repeated, as transformers does.
      */
     private static NDArray fused(NDArray q, NDArray k, NDArray v, double softmaxScale) {
-        NDManager manager = q.getManager();
-        double factor = softmaxScale * Math.sqrt((double) q.getShape().get(3));
         long groupSize = q.getShape().get(1) / k.getShape().get(1);
-        try (NDManager scope = manager.newSubManager()) {
-            NDArray scaled = Math.abs(factor - 1) > 1e-12 ? attach(scope, q.mul(factor)) : q;
+        try (NDManager scope = q.getManager().newSubManager()) {
             NDArray keys = groupSize > 1 ? attach(scope, k.repeat(1, groupSize)) : k;
             NDArray values = groupSize > 1 ? attach(scope, v.repeat(1, groupSize)) : v;
+            return torchAttention(q, keys, values, true, softmaxScale);
+        }
+    }
+
+    /**
+     * One query sees every key, so the query heads of a group can be the rows of one head: keys and
+     * values are read once, where they are.
+     */
+    private static NDArray single(NDArray q, NDArray k, NDArray v, double softmaxScale) {
+        Shape shape = q.getShape();
+        try (NDArray grouped = q.reshape(shape.get(0), k.getShape().get(1), -1, shape.get(3));
+                NDArray o = torchAttention(grouped, k, v, false, softmaxScale)) {
+            return o.reshape(shape);
+        }
+    }
+
+    /** PyTorch's operator, which scales by 1 / sqrt(headDim): another scale goes into q. */
+    private static NDArray torchAttention(
+            NDArray q, NDArray k, NDArray v, boolean isCausal, double softmaxScale) {
+        double factor = softmaxScale * Math.sqrt((double) q.getShape().get(3));
+        NDManager manager = q.getManager();
+        try (NDManager scope = manager.newSubManager()) {
+            NDArray scaled = Math.abs(factor - 1) > 1e-12 ? attach(scope, q.mul(factor)) : q;
             Object noMask = null;
             Object defaultScale = null;
             return LibTorch.get()
@@ -83,11 +102,11 @@ public final class DenseAttention {
                             "",
                             1,
                             scaled,
-                            keys,
-                            values,
+                            k,
+                            v,
                             noMask,
                             0.0,
-                            true,
+                            isCausal,
                             defaultScale,
                             false)[0];
         }

@@ -70,7 +70,7 @@ final class CpuBackend implements AttentionBackend {
         long start = System.nanoTime();
         NDManager manager = request.q().getManager();
         Shape shape = request.q().getShape();
-        NDArray o = LibTorch.get().empty(manager, shape, request.type());
+        NDArray o = output(manager, shape, request.type());
         NDArray lse = manager.create(shape.slice(0, 3), DataType.FLOAT32);
         try (NDManager scope = manager.newSubManager();
                 TraceMemory trace = TraceMemory.of(request)) {
@@ -98,6 +98,17 @@ final class CpuBackend implements AttentionBackend {
             o.close();
             lse.close();
             throw e;
+        }
+    }
+
+    /**
+     * An array of the queries' shape whose heads lie side by side in each row, as the linear layer
+     * after attention reads them.
+     */
+    private static NDArray output(NDManager manager, Shape shape, TorchType type) {
+        Shape rows = new Shape(shape.get(0), shape.get(2), shape.get(1), shape.get(3));
+        try (NDArray storage = LibTorch.get().empty(manager, rows, type)) {
+            return storage.swapAxes(1, 2);
         }
     }
 

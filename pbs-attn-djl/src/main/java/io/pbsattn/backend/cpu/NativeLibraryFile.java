@@ -12,7 +12,7 @@ import java.nio.file.StandardCopyOption;
 import java.util.Properties;
 
 /** Unpacks a native library from the class path into DJL's cache folder, once for each content. */
-final class NativeLibraryFile {
+public final class NativeLibraryFile {
 
     private NativeLibraryFile() {}
 
@@ -24,7 +24,7 @@ final class NativeLibraryFile {
      * @throws BackendUnavailableException if no library is packed for this platform or it cannot be
      *     written
      */
-    static Path unpack(String flavor) throws BackendUnavailableException {
+    public static Path unpack(String flavor) throws BackendUnavailableException {
         String classifier = classifier();
         String folder = "/native/lib/" + classifier + "/" + flavor + "/";
         try (InputStream in =

@@ -1,0 +1,106 @@
+package io.pbsattn.layer;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.Shape;
+import io.pbsattn.torch.LibTorch;
+import io.pbsattn.torch.TorchType;
+import java.util.List;
+
+/**
+ * The native kernels in bfloat16, with float32 inside each operation. Products of many rows are
+ * libtorch's where the kernels have no matrix units to run them on.
+ */
+final class Bfloat16LayerOps implements LayerOps {
+
+    private final NativeLayer kernels;
+    private final long maxRows;
+
+    Bfloat16LayerOps(NativeLayer kernels) {
+        this.kernels = kernels;
+        maxRows = kernels.maxLinearRows();
+    }
+
+    /** {@inheritDoc} */
+    @Override
+    public TorchType type() {
+        return TorchType.BFLOAT16;
+    }
+
+    /** {@inheritDoc} */
+    @Override
+    public NDArray normalize(NDManager manager, NDArray x, NDArray weight, double eps) {
+        NDArray y = LibTorch.get().empty(manager, x.getShape(), type());
+        kernels.rmsNorm(x, weight, eps, y);
+        return y;
+    }
+
+    /** {@inheritDoc} */
+    @Override
+    public void linear(NDArray x, List<Linear> layers, List<NDArray> outputs) {
+        if (rows(x) <= maxRows && layers.size() <= NativeLayer.MAX_WEIGHTS) {
+            NativeLayer.LinearCall call = new NativeLayer.LinearCall(NativeLayer.STORE, x);
+            for (int i = 0; i < layers.size(); ++i) {
+                call.outputs[i].set(outputs.get(i));
+                call.add(layers.get(i));
+            }
+            kernels.linear(call);
+            return;
+        }
+        for (int i = 0; i < layers.size(); ++i) {
+            try (NDArray y = torchLinear(x, layers.get(i))) {
+                LibTorch.get().copy(y, outputs.get(i));
+            }
+        }
+    }
+
+    /** {@inheritDoc} */
+    @Override
+    public void addLinear(NDArray x, Linear layer, NDArray sum) {
+        if (rows(x) <= maxRows) {
+            NativeLayer.LinearCall call = new NativeLayer.LinearCall(NativeLayer.ADD, x);
+            call.outputs[0].set(sum);
+            call.add(layer);
+            kernels.linear(call);
+            return;
+        }
+        try (NDArray y = torchLinear(x, layer)) {
+            sum.addi(y);
+        }
+    }
+
+    /** {@inheritDoc} */
+    @Override
+    public NDArray gated(NDManager manager, NDArray x, Linear gate, Linear up) {
+        if (rows(x) <= maxRows) {
+            NDArray y = LibTorch.get().empty(manager, new Shape(rows(x), gate.out()), type());
+            NativeLayer.LinearCall call = new NativeLayer.LinearCall(NativeLayer.GATE, x);
+            call.outputs[0].set(y);
+            call.add(gate);
+            call.add(up);
+            kernels.linear(call);
+            return y;
+        }
+        NDArray y = torchLinear(x, gate);
+        y.attach(manager);
+        try (NDArray u = torchLinear(x, up)) {
+            kernels.gate(y, u, y);
+        }
+        return y;
+    }
+
+    /** {@inheritDoc} */
+    @Override
+    public void rotate(NDArray x, NDArray cosines, NDArray sines, NDArray y) {
+        kernels.rotate(x, cosines, sines, y);
+    }
+
+    private static NDArray torchLinear(NDArray x, Linear layer) {
+        return LibTorch.get()
+                .call(x.getManager(), "aten::linear", "", 1, x, layer.weight(), layer.bias())[0];
+    }
+
+    private static long rows(NDArray x) {
+        return x.getShape().get(0);
+    }
+}

@@ -1,0 +1,80 @@
+package io.pbsattn.layer;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.index.NDIndex;
+import io.pbsattn.torch.LibTorch;
+import io.pbsattn.torch.TorchType;
+import java.util.List;
+
+/** Plain array operations in float32: run everywhere. */
+final class FloatLayerOps implements LayerOps {
+
+    /** {@inheritDoc} */
+    @Override
+    public TorchType type() {
+        return TorchType.FLOAT32;
+    }
+
+    /** {@inheritDoc} */
+    @Override
+    public NDArray normalize(NDManager manager, NDArray x, NDArray weight, double eps) {
+        try (NDManager scope = manager.newSubManager()) {
+            NDArray meanSquare = in(scope, in(scope, x.square()).mean(new int[] {-1}, true));
+            NDArray root = in(scope, meanSquare.addi(eps).sqrt());
+            return in(manager, x.div(root)).muli(weight);
+        }
+    }
+
+    /** {@inheritDoc} */
+    @Override
+    public void linear(NDArray x, List<Linear> layers, List<NDArray> outputs) {
+        for (int i = 0; i < layers.size(); ++i) {
+            try (NDArray y = apply(x, layers.get(i))) {
+                LibTorch.get().copy(y, outputs.get(i));
+            }
+        }
+    }
+
+    /** {@inheritDoc} */
+    @Override
+    public void addLinear(NDArray x, Linear layer, NDArray sum) {
+        try (NDArray y = apply(x, layer)) {
+            sum.addi(y);
+        }
+    }
+
+    /** {@inheritDoc} */
+    @Override
+    public NDArray gated(NDManager manager, NDArray x, Linear gate, Linear up) {
+        NDArray g = apply(x, gate);
+        try (NDArray u = apply(x, up);
+                NDArray silu = LibTorch.get().call(manager, "aten::silu", "", 1, g)[0]) {
+            g.close();
+            return in(manager, silu.mul(u));
+        }
+    }
+
+    /** {@inheritDoc} */
+    @Override
+    public void rotate(NDArray x, NDArray cosines, NDArray sines, NDArray y) {
+        long half = x.getShape().get(2) / 2;
+        try (NDManager scope = x.getManager().newSubManager()) {
+            NDArray first = x.get(scope, new NDIndex("..., :{}", half));
+            NDArray second = x.get(scope, new NDIndex("..., {}:", half));
+            NDArray turnedFirst = first.mul(cosines).sub(second.mul(sines));
+            NDArray turnedSecond = second.mul(cosines).add(first.mul(sines));
+            LibTorch.get().copy(turnedFirst.concat(turnedSecond, -1), y);
+        }
+    }
+
+    private static NDArray apply(NDArray x, Linear layer) {
+        return LibTorch.get()
+                .call(x.getManager(), "aten::linear", "", 1, x, layer.weight(), layer.bias())[0];
+    }
+
+    private static NDArray in(NDManager manager, NDArray array) {
+        array.attach(manager);
+        return array;
+    }
+}

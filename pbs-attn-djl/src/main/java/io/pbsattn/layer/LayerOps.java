@@ -1,0 +1,101 @@
+package io.pbsattn.layer;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+import io.pbsattn.torch.TorchType;
+import java.util.List;
+
+/**
+ * What a decoder layer computes around attention, in one element type. The residual stream is
+ * float32 in every type; matrices are (rows, width) and may be views whose rows lie side by side.
+ */
+public interface LayerOps {
+
+    /**
+     * Returns the type of activations and weights.
+     *
+     * @return float32 or bfloat16
+     */
+    TorchType type();
+
+    /**
+     * Root-mean-square normalisation of each row.
+     *
+     * @param manager will own the result
+     * @param x (rows, width) float32
+     * @param weight (width) float32
+     * @param eps added to the mean square before the root is taken
+     * @return x / sqrt(mean(x^2) + eps) * weight, (rows, width) in {@link #type}
+     */
+    NDArray normalize(NDManager manager, NDArray x, NDArray weight, double eps);
+
+    /**
+     * Runs linear layers that read the same rows.
+     *
+     * @param x (rows, in)
+     * @param layers the layers
+     * @param outputs for each layer (rows, out), overwritten; float32 is possible in any type
+     */
+    void linear(NDArray x, List<Linear> layers, List<NDArray> outputs);
+
+    /**
+     * Adds what a linear layer gives to the residual stream.
+     *
+     * @param x (rows, in)
+     * @param layer the layer
+     * @param sum (rows, out) float32, added to
+     */
+    void addLinear(NDArray x, Linear layer, NDArray sum);
+
+    /**
+     * Runs the gated half of a feed-forward network (SwiGLU).
+     *
+     * @param manager will own the result
+     * @param x (rows, in)
+     * @param gate goes through SiLU
+     * @param up is multiplied by it
+     * @return silu(gate(x)) * up(x), (rows, out)
+     */
+    NDArray gated(NDManager manager, NDArray x, Linear gate, Linear up);
+
+    /**
+     * Turns rows by their positions; element i of a head is paired with element i + headDim / 2.
+     *
+     * @param x (heads, rows, headDim), any strides of heads and rows
+     * @param cosines (rows, headDim / 2) float32, contiguous
+     * @param sines (rows, headDim / 2) float32, contiguous
+     * @param y shaped as x, overwritten; may be x itself
+     */
+    void rotate(NDArray x, NDArray cosines, NDArray sines, NDArray y);
+
+    /**
+     * Creates the operations of a type.
+     *
+     * @param type float32 or bfloat16
+     * @return the operations
+     * @throws IllegalArgumentException if the type is neither
+     * @throws IllegalStateException if they cannot run on this machine; says why
+     */
+    static LayerOps of(TorchType type) {
+        return switch (type) {
+            case FLOAT32 -> new FloatLayerOps();
+            case BFLOAT16 -> new Bfloat16LayerOps(NativeLayer.get());
+            default ->
+                    throw new IllegalArgumentException(
+                            "dtype: models compute in float32 or bfloat16, found " + type);
+        };
+    }
+
+    /**
+     * Chooses the type for weights of a type: their own if that is bfloat16 and this machine
+     * computes it faster, which is measured once, and float32 otherwise.
+     *
+     * @param stored the type of the weights in their files
+     * @return float32 or bfloat16
+     */
+    static TorchType bestType(TorchType stored) {
+        return stored == TorchType.BFLOAT16 && TypeChoice.isBfloat16Faster()
+                ? TorchType.BFLOAT16
+                : TorchType.FLOAT32;
+    }
+}
