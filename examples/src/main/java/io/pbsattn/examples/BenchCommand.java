@@ -8,7 +8,13 @@ import picocli.CommandLine.Command;
         name = "bench",
         description = "Measure speed and draw the results.",
         mixinStandardHelpOptions = true,
-        subcommands = {BenchOperatorCommand.class, BenchPlotCommand.class, BenchJmhCommand.class})
+        subcommands = {
+            BenchOperatorCommand.class,
+            BenchPrefillCommand.class,
+            BenchMakeModelCommand.class,
+            BenchPlotCommand.class,
+            BenchJmhCommand.class
+        })
 final class BenchCommand implements Runnable {
 
     @CommandLine.Spec private CommandLine.Model.CommandSpec spec;
@@ -17,6 +23,7 @@ final class BenchCommand implements Runnable {
     @Override
     public void run() {
         throw new CommandLine.ParameterException(
-                spec.commandLine(), "Missing what to do: operator, plot or jmh");
+                spec.commandLine(),
+                "Missing what to do: operator, prefill, make-model, plot or jmh");
     }
 }

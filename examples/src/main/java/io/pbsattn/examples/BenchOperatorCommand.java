@@ -10,9 +10,6 @@ import io.pbsattn.PrefillReport;
 import io.pbsattn.block.DenseAttention;
 import io.pbsattn.torch.TorchType;
 import java.io.IOException;
-import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
-import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
@@ -126,7 +123,12 @@ final class BenchOperatorCommand implements Callable<Integer> {
                         .orElseThrow()
                         .isa();
         json.print(
-                new Result(machine(), isa, Runtime.getRuntime().availableProcessors(), gemm, rows),
+                new Result(
+                        Machine.describe(),
+                        isa,
+                        Runtime.getRuntime().availableProcessors(),
+                        gemm,
+                        rows),
                 text.toString());
         return 0;
     }
@@ -204,21 +206,6 @@ final class BenchOperatorCommand implements Callable<Integer> {
         return new Gemm(
                 Timing.median(rows.stream().mapToDouble(r -> r.gemmGflops.float32).toArray()),
                 Timing.median(rows.stream().mapToDouble(r -> r.gemmGflops.bfloat16).toArray()));
-    }
-
-    private static String machine() throws IOException {
-        Path cpuInfo = Path.of("/proc/cpuinfo");
-        String name = System.getProperty("os.arch");
-        if (Files.isReadable(cpuInfo)) {
-            name =
-                    Files.readString(cpuInfo, StandardCharsets.UTF_8)
-                            .lines()
-                            .filter(line -> line.startsWith("model name"))
-                            .map(line -> line.substring(line.indexOf(':') + 1).strip())
-                            .findFirst()
-                            .orElse(name);
-        }
-        return name + ", " + Runtime.getRuntime().availableProcessors() + " cores";
     }
 
     /** The JSON of libtorch's matrix products. */

@@ -1,0 +1,194 @@
+package io.pbsattn.examples;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.Shape;
+import io.pbsattn.PrefillReport;
+import io.pbsattn.torch.TorchType;
+import io.pbsattn.zoo.AttentionKind;
+import io.pbsattn.zoo.CausalLm;
+import io.pbsattn.zoo.CheckpointException;
+import io.pbsattn.zoo.KvCache;
+import io.pbsattn.zoo.ModelOptions;
+import io.pbsattn.zoo.PrefillOptions;
+import io.pbsattn.zoo.PrefillResult;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.Callable;
+import picocli.CommandLine;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+
+/** Measures the prefill of a whole model. */
+@Command(
+        name = "prefill",
+        description =
+                "Measure the prefill of a whole model, in turn with sparse and dense attention.",
+        mixinStandardHelpOptions = true)
+final class BenchPrefillCommand implements Callable<Integer> {
+
+    private static final long SEED = 20251021;
+    private static final int WARM_UP_TOKENS = 512;
+
+    @CommandLine.Spec private CommandLine.Model.CommandSpec spec;
+
+    @Option(names = "--model", required = true, description = "A Hugging Face folder, or 'demo'.")
+    private String model;
+
+    @Option(
+            names = "--seqlen",
+            split = ",",
+            defaultValue = "2048,8192",
+            description = "Tokens, separated by commas.")
+    private List<Integer> seqlens;
+
+    @Option(
+            names = "--attention",
+            split = ",",
+            defaultValue = "pbs,dense",
+            description = "pbs, dense, or both (default).")
+    private List<AttentionKind> attentions;
+
+    @Option(
+            names = "--dtype",
+            description = "float32 or bfloat16; default: the faster of the two for this model.")
+    private TorchType dtype;
+
+    @Option(
+            names = "--chunk-tokens",
+            description = "Prefill in chunks of so many tokens; default: the whole prompt at once.")
+    private Integer chunkTokens;
+
+    @Option(
+            names = "--strength",
+            description =
+                    "How sparse the prompt makes the attention of a model of 'bench make-model',"
+                            + " 0 to 1; default: about the paper's density for the length.")
+    private Double strength;
+
+    @Mixin private JsonOption json;
+
+    /** {@inheritDoc} */
+    @Override
+    public Integer call() throws IOException, CheckpointException {
+        if (!seqlens.stream().allMatch(n -> n > 0)) {
+            throw new CommandLine.ParameterException(
+                    spec.commandLine(), "--seqlen: expected positive numbers");
+        }
+        if (strength != null && !(strength >= 0 && strength <= 1)) {
+            throw new CommandLine.ParameterException(
+                    spec.commandLine(), "--strength: expected 0 to 1, found " + strength);
+        }
+        Path folder = "demo".equals(model) ? DemoModel.unpack() : Path.of(model);
+        List<Row> rows = new ArrayList<>();
+        String type = "";
+        for (AttentionKind kind : attentions) {
+            try (NDManager manager = NDManager.newBaseManager("PyTorch")) {
+                ModelOptions options = new ModelOptions().optAttention(kind).optDtype(dtype);
+                CausalLm loaded = CausalLm.load(folder, options, manager);
+                type = loaded.dtype().toString();
+                measure(manager, loaded, WARM_UP_TOKENS);
+                for (int tokens : seqlens) {
+                    json.note("measuring " + tokens + " tokens, " + kind + " ...");
+                    rows.add(measure(manager, loaded, tokens));
+                }
+            }
+        }
+        StringBuilder text = new StringBuilder(Row.HEADER);
+        rows.forEach(row -> text.append(row.describe()));
+        json.print(
+                new Result(Machine.describe(), folder.getFileName().toString(), type, rows),
+                text.toString().stripTrailing());
+        return 0;
+    }
+
+    private Row measure(NDManager parent, CausalLm loaded, int tokens) {
+        double used = strength == null ? SparsePrompt.strength(tokens) : strength;
+        long[] ids = SparsePrompt.ids(tokens, loaded.vocabSize(), used, SEED);
+        PrefillOptions options = new PrefillOptions();
+        if (chunkTokens != null) {
+            options.optChunkTokens(chunkTokens);
+        }
+        PeakMemory.reset();
+        try (NDManager manager = parent.newSubManager();
+                KvCache cache = loaded.newCache(manager, 1, tokens);
+                NDArray input = manager.create(ids, new Shape(1, tokens));
+                PrefillProgress progress = new PrefillProgress("prefill")) {
+            PrefillResult result = loaded.prefill(input, cache, options.optProgress(progress));
+            return Row.of(tokens, loaded.attention().toString(), result, PeakMemory.bytes());
+        }
+    }
+
+    /** The JSON of the command. */
+    private record Result(String machine, String model, String dtype, List<Row> rows) {}
+
+    /** The JSON of one prefill. */
+    private record Row(
+            int seqlen,
+            String attention,
+            double prefillSeconds,
+            double linearSeconds,
+            double permuteSeconds,
+            double selectSeconds,
+            double attendSeconds,
+            double otherSeconds,
+            double tokensPerSecond,
+            double density,
+            long peakRssBytes) {
+
+        static final String HEADER =
+                String.format(
+                        "%8s %6s %9s %8s %8s %8s %8s %8s %9s %8s %9s%n",
+                        "tokens",
+                        "kind",
+                        "prefill s",
+                        "linear",
+                        "permute",
+                        "select",
+                        "attend",
+                        "other",
+                        "tokens/s",
+                        "density",
+                        "peak MiB");
+
+        static Row of(int tokens, String attention, PrefillResult result, long peak) {
+            PrefillReport report = result.report();
+            double known =
+                    result.linearSeconds()
+                            + report.permuteSeconds()
+                            + report.selectSeconds()
+                            + report.attendSeconds();
+            return new Row(
+                    tokens,
+                    attention,
+                    result.seconds(),
+                    result.linearSeconds(),
+                    report.permuteSeconds(),
+                    report.selectSeconds(),
+                    report.attendSeconds(),
+                    result.seconds() - known,
+                    tokens / result.seconds(),
+                    report.density(),
+                    peak);
+        }
+
+        String describe() {
+            return String.format(
+                    "%8d %6s %9.2f %8.2f %8.2f %8.2f %8.2f %8.2f %9.1f %8.3f %9d%n",
+                    seqlen,
+                    attention,
+                    prefillSeconds,
+                    linearSeconds,
+                    permuteSeconds,
+                    selectSeconds,
+                    attendSeconds,
+                    otherSeconds,
+                    tokensPerSecond,
+                    density,
+                    peakRssBytes >> 20);
+        }
+    }
+}
