@@ -25,7 +25,7 @@ Rows rows_of(const pbs_layer_matrix& matrix, int64_t first) {
 
 }  // namespace
 
-Linear::Linear(const LayerKernels& kernels, const pbs_layer_linear_call& call, Team& team)
+Linear::Linear(const LayerKernels& kernels, const pbs_layer_linear_call& call, Team& team, Workspace& workspace)
     : kernels_(kernels),
       call_(call),
       team_(team),
@@ -33,7 +33,10 @@ Linear::Linear(const LayerKernels& kernels, const pbs_layer_linear_call& call, T
       row_panels_(divide_up(call.x.rows, kPanel)),
       steps_(divide_up(call.x.cols, kStep)),
       biases_(static_cast<size_t>(call.num_weights)),
-      scratch_(static_cast<size_t>(team.size())) {
+      workspace_(workspace) {
+  if (workspace.threads.size() < static_cast<size_t>(team.size())) {
+    workspace.threads.resize(static_cast<size_t>(team.size()));
+  }
   for (int64_t w = 0; w < call.num_weights; ++w) {
     if (call.biases[w] == nullptr) continue;
     biases_[static_cast<size_t>(w)].resize(static_cast<size_t>(call.weights[w].rows));
@@ -64,16 +67,16 @@ void Linear::run() {
     const int64_t first_panel = task / ranges * kGroupPanels;
     const int64_t first_row = task % ranges * range;
     multiply(first_panel, std::min(kGroupPanels, count - first_panel), first_row,
-             std::min(range, row_panels_ - first_row), scratch_[static_cast<size_t>(thread)]);
+             std::min(range, row_panels_ - first_row), workspace_.threads[static_cast<size_t>(thread)]);
   });
 }
 
 void Linear::pack_rows() {
-  packed_rows_.reserve(round_up(row_panels_, 2) * steps_ * kPanelStepBytes);
+  workspace_.rows.reserve(round_up(row_panels_, 2) * steps_ * kPanelStepBytes);
   team_.run(round_up(row_panels_, 2), [&](int64_t panel, int) {
     const int64_t first = std::min(panel * kPanel, call_.x.rows);
     kernels_.matrix_unit->pack_rows(rows_of(call_.x, first), std::min(kPanel, call_.x.rows - first), 0, steps_,
-                                    packed_rows_.data() + panel * steps_ * kPanelStepBytes);
+                                    workspace_.rows.data() + panel * steps_ * kPanelStepBytes);
   });
 }
 
@@ -94,7 +97,7 @@ void Linear::multiply(int64_t first_panel, int64_t panels, int64_t first_row, in
                         scratch.weights.data() + p * panel_bytes);
     }
     for (int64_t m = 0; m < row_pairs; ++m) {
-      const char* x = packed_rows_.data() + ((first_row + 2 * m) * steps_ + step) * kPanelStepBytes;
+      const char* x = workspace_.rows.data() + ((first_row + 2 * m) * steps_ + step) * kPanelStepBytes;
       const char* const x_panels[2] = {x, x + steps_ * kPanelStepBytes};
       for (int64_t p = 0; p < panel_pairs; ++p) {
         const char* w = scratch.weights.data() + 2 * p * panel_bytes;

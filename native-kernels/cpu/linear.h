@@ -17,7 +17,19 @@ constexpr int64_t kFewRows = 4;
 
 class Linear {
  public:
-  Linear(const LayerKernels& kernels, const pbs_layer_linear_call& call, Team& team);
+  // What one thread works with.
+  struct Scratch {
+    AlignedBuffer<char> weights;  // (panels of a group, steps of a block) packed
+    AlignedBuffer<float> sums;    // blocks of two panels of rows by two of weights
+  };
+
+  // Memory that calls use one after the other: what is fresh from the system has to be cleared by it first.
+  struct Workspace {
+    AlignedBuffer<char> rows;      // (row panels, steps) packed
+    std::vector<Scratch> threads;  // one for each thread
+  };
+
+  Linear(const LayerKernels& kernels, const pbs_layer_linear_call& call, Team& team, Workspace& workspace);
 
   void run();
 
@@ -27,12 +39,6 @@ class Linear {
     int64_t weight;
     int64_t first_row;
     int64_t rows;
-  };
-
-  // What one thread works with.
-  struct Scratch {
-    AlignedBuffer<char> weights;  // (panels of a group, steps of a block) packed
-    AlignedBuffer<float> sums;    // blocks of two panels of rows by two of weights
   };
 
   void run_few_rows();
@@ -52,8 +58,7 @@ class Linear {
   const int64_t steps_;
   std::vector<Panel> panels_;
   std::vector<std::vector<float>> biases_;  // of each weight; empty: none
-  AlignedBuffer<char> packed_rows_;         // (row_panels, steps) packed
-  std::vector<Scratch> scratch_;            // one for each thread
+  Workspace& workspace_;
 };
 
 }  // namespace pbs_attn

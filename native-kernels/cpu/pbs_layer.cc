@@ -113,7 +113,8 @@ int32_t pbs_layer_linear(const pbs_layer_linear_call* call, char* message, size_
                                     " rows without matrix units, found " + std::to_string(call->x.rows));
     }
     pbs_attn::Team team(pbs_attn::threads(call->num_threads));
-    pbs_attn::Linear(kernels, *call, team).run();
+    thread_local pbs_attn::Linear::Workspace workspace;
+    pbs_attn::Linear(kernels, *call, team, workspace).run();
   });
 }
 

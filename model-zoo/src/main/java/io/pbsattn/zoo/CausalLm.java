@@ -282,9 +282,16 @@ public final class CausalLm extends AbstractBlock {
         int first = cache.length();
         RotaryEmbedding rope = RotaryEmbedding.of(scope, inverseFrequencies, first, first + rows);
         NDArray hidden = embed(scope, ids);
+        long batch = ids.getShape().get(0);
+        int qWidth = config.numQHeads() * config.headDim();
+        NDArray queries =
+                LibTorch.get().empty(scope, new Shape(batch, rows, qWidth), layerOps.type());
+        Workspace space =
+                Workspace.create(scope, config, layerOps.type(), Math.min(rows, LINEAR_CHUNK));
         for (int l = 0; l < layers.size(); ++l) {
             try (NDManager layerScope = scope.newSubManager()) {
-                forwardLayer(layerScope, layerOps, l, hidden, rope, cache, attention);
+                forwardLayer(
+                        layerScope, layerOps, space, l, hidden, queries, rope, cache, attention);
             }
             progress.add(rows);
         }
@@ -310,28 +317,28 @@ public final class CausalLm extends AbstractBlock {
     private void forwardLayer(
             NDManager scope,
             LayerOps layerOps,
+            Workspace workspace,
             int l,
             NDArray hidden,
+            NDArray queries,
             RotaryEmbedding rope,
             KvCache cache,
             PromptAttention attention) {
         DecoderLayer layer = layers.get(l);
         long batch = hidden.getShape().get(0);
         int rows = (int) hidden.getShape().get(1);
-        int qWidth = config.numQHeads() * config.headDim();
-        NDArray queries =
-                LibTorch.get().empty(scope, new Shape(batch, rows, qWidth), layerOps.type());
         forChunks(
                 scope,
                 batch,
                 rows,
                 (chunk, b, begin, end) -> {
                     NDArray residual = hidden.get(chunk, rowsOf(b, begin, end));
+                    Workspace space = workspace.first(chunk, end - begin);
+                    layer.attentionNorm().apply(layerOps, residual, space.rows());
                     layer.attention()
                             .project(
                                     layerOps,
-                                    chunk,
-                                    layer.attentionNorm().apply(layerOps, chunk, residual),
+                                    space,
                                     rope.rows(chunk, begin, end),
                                     queries.get(chunk, rowsOf(b, begin, end)),
                                     cache.newKeys(chunk, l, b, begin, end),
@@ -344,7 +351,7 @@ public final class CausalLm extends AbstractBlock {
                 attention
                         .forward(q, cache.keys(scope, l, seen), cache.values(scope, l, seen))
                         .swapAxes(1, 2)
-                        .reshape(batch, rows, qWidth);
+                        .reshape(queries.getShape());
         forChunks(
                 scope,
                 batch,
@@ -355,15 +362,18 @@ public final class CausalLm extends AbstractBlock {
                             attended.get(chunk, rowsOf(b, begin, end)),
                             layer.attention().o(),
                             residual);
-                    NDArray x = layer.mlpNorm().apply(layerOps, chunk, residual);
-                    layer.mlp().addTo(layerOps, chunk, x, residual);
+                    Workspace space = workspace.first(chunk, end - begin);
+                    layer.mlpNorm().apply(layerOps, residual, space.rows());
+                    layer.mlp().addTo(layerOps, space.rows(), space.wide(), residual);
                 });
     }
 
     /** Logits (batch, rows, vocabSize) float32 of residual rows (batch, rows, hidden). */
     private NDArray logits(NDManager scope, LayerOps layerOps, NDArray hidden) {
         Shape shape = hidden.getShape();
-        NDArray x = norm.apply(layerOps, scope, hidden.reshape(-1, config.hiddenSize()));
+        NDArray residual = hidden.reshape(-1, config.hiddenSize());
+        NDArray x = LibTorch.get().empty(scope, residual.getShape(), layerOps.type());
+        norm.apply(layerOps, residual, x);
         Shape flat = new Shape(x.getShape().get(0), config.vocabSize());
         NDArray logits = LibTorch.get().empty(scope, flat, TorchType.FLOAT32);
         layerOps.linear(x, List.of(output), List.of(logits));

@@ -1,7 +1,6 @@
 package io.pbsattn.zoo;
 
 import ai.djl.ndarray.NDArray;
-import ai.djl.ndarray.NDManager;
 import io.pbsattn.layer.LayerOps;
 import io.pbsattn.layer.Linear;
 
@@ -14,8 +13,15 @@ import io.pbsattn.layer.Linear;
  */
 record Mlp(Linear gate, Linear up, Linear down) {
 
-    /** Adds what the network makes of x (rows, hidden) to the residual stream, shaped alike. */
-    void addTo(LayerOps ops, NDManager manager, NDArray x, NDArray residual) {
-        ops.addLinear(ops.gated(manager, x, gate, up), down, residual);
+    /**
+     * Adds what the network makes of x to the residual stream.
+     *
+     * @param x (rows, hidden)
+     * @param wide (rows, intermediate), overwritten
+     * @param residual (rows, hidden), added to
+     */
+    void addTo(LayerOps ops, NDArray x, NDArray wide, NDArray residual) {
+        ops.gated(x, gate, up, wide);
+        ops.addLinear(wide, down, residual);
     }
 }

@@ -1,7 +1,6 @@
 package io.pbsattn.zoo;
 
 import ai.djl.ndarray.NDArray;
-import ai.djl.ndarray.NDManager;
 import io.pbsattn.layer.LayerOps;
 
 /**
@@ -12,8 +11,8 @@ import io.pbsattn.layer.LayerOps;
  */
 record RmsNorm(NDArray weight, double eps) {
 
-    /** Normalises the rows of the residual stream (rows, hidden). */
-    NDArray apply(LayerOps ops, NDManager manager, NDArray residual) {
-        return ops.normalize(manager, residual, weight, eps);
+    /** Normalises the rows of the residual stream (rows, hidden) into y, shaped alike. */
+    void apply(LayerOps ops, NDArray residual, NDArray y) {
+        ops.normalize(residual, weight, eps, y);
     }
 }

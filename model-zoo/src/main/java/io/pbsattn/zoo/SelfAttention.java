@@ -2,7 +2,6 @@ package io.pbsattn.zoo;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
-import ai.djl.ndarray.types.Shape;
 import io.pbsattn.layer.LayerOps;
 import io.pbsattn.layer.Linear;
 import io.pbsattn.torch.LibTorch;
@@ -23,7 +22,7 @@ record SelfAttention(Linear q, Linear k, Linear v, Linear o, int headDim) {
     /**
      * Computes queries, keys and values of some rows, queries and keys turned to their positions.
      *
-     * @param x (rows, hidden)
+     * @param space holds the rows (rows, hidden) that are projected
      * @param rope the turns of these rows
      * @param queries (rows, numQHeads * headDim), overwritten
      * @param keys (numKvHeads, rows, headDim), overwritten
@@ -31,23 +30,17 @@ record SelfAttention(Linear q, Linear k, Linear v, Linear o, int headDim) {
      */
     void project(
             LayerOps ops,
-            NDManager manager,
-            NDArray x,
+            Workspace space,
             RotaryEmbedding rope,
             NDArray queries,
             NDArray keys,
             NDArray values) {
-        NDArray newKeys = LibTorch.get().empty(manager, rows(x, k), ops.type());
-        NDArray newValues = LibTorch.get().empty(manager, rows(x, v), ops.type());
-        ops.linear(x, List.of(q, k, v), List.of(queries, newKeys, newValues));
+        ops.linear(space.rows(), List.of(q, k, v), List.of(queries, space.keys(), space.values()));
+        NDManager manager = queries.getManager();
         NDArray heads = heads(manager, queries);
         ops.rotate(heads, rope.cosines(), rope.sines(), heads);
-        ops.rotate(heads(manager, newKeys), rope.cosines(), rope.sines(), keys);
-        LibTorch.get().copy(heads(manager, newValues), values);
-    }
-
-    private static Shape rows(NDArray x, Linear layer) {
-        return new Shape(x.getShape().get(0), layer.out());
+        ops.rotate(heads(manager, space.keys()), rope.cosines(), rope.sines(), keys);
+        LibTorch.get().copy(heads(manager, space.values()), values);
     }
 
     /** A view (heads, rows, headDim) of (rows, heads * headDim). */

@@ -1,7 +1,6 @@
 package io.pbsattn.zoo;
 
 import ai.djl.ndarray.NDArray;
-import ai.djl.ndarray.NDManager;
 import io.pbsattn.layer.LayerOps;
 import io.pbsattn.layer.Linear;
 import io.pbsattn.torch.TorchType;
@@ -29,8 +28,8 @@ final class TimedLayerOps implements LayerOps {
 
     /** {@inheritDoc} */
     @Override
-    public NDArray normalize(NDManager manager, NDArray x, NDArray weight, double eps) {
-        return ops.normalize(manager, x, weight, eps);
+    public void normalize(NDArray x, NDArray weight, double eps, NDArray y) {
+        ops.normalize(x, weight, eps, y);
     }
 
     /** {@inheritDoc} */
@@ -51,11 +50,10 @@ final class TimedLayerOps implements LayerOps {
 
     /** {@inheritDoc} */
     @Override
-    public NDArray gated(NDManager manager, NDArray x, Linear gate, Linear up) {
+    public void gated(NDArray x, Linear gate, Linear up, NDArray y) {
         long start = System.nanoTime();
-        NDArray y = ops.gated(manager, x, gate, up);
+        ops.gated(x, gate, up, y);
         nanos += System.nanoTime() - start;
-        return y;
     }
 
     /** {@inheritDoc} */

@@ -1,8 +1,6 @@
 package io.pbsattn.layer;
 
 import ai.djl.ndarray.NDArray;
-import ai.djl.ndarray.NDManager;
-import ai.djl.ndarray.types.Shape;
 import io.pbsattn.torch.LibTorch;
 import io.pbsattn.torch.TorchType;
 import java.util.List;
@@ -29,10 +27,8 @@ final class Bfloat16LayerOps implements LayerOps {
 
     /** {@inheritDoc} */
     @Override
-    public NDArray normalize(NDManager manager, NDArray x, NDArray weight, double eps) {
-        NDArray y = LibTorch.get().empty(manager, x.getShape(), type());
+    public void normalize(NDArray x, NDArray weight, double eps, NDArray y) {
         kernels.rmsNorm(x, weight, eps, y);
-        return y;
     }
 
     /** {@inheritDoc} */
@@ -71,22 +67,19 @@ final class Bfloat16LayerOps implements LayerOps {
 
     /** {@inheritDoc} */
     @Override
-    public NDArray gated(NDManager manager, NDArray x, Linear gate, Linear up) {
+    public void gated(NDArray x, Linear gate, Linear up, NDArray y) {
         if (rows(x) <= maxRows) {
-            NDArray y = LibTorch.get().empty(manager, new Shape(rows(x), gate.out()), type());
             NativeLayer.LinearCall call = new NativeLayer.LinearCall(NativeLayer.GATE, x);
             call.outputs[0].set(y);
             call.add(gate);
             call.add(up);
             kernels.linear(call);
-            return y;
+            return;
         }
-        NDArray y = torchLinear(x, gate);
-        y.attach(manager);
-        try (NDArray u = torchLinear(x, up)) {
-            kernels.gate(y, u, y);
+        try (NDArray g = torchLinear(x, gate);
+                NDArray u = torchLinear(x, up)) {
+            kernels.gate(g, u, y);
         }
-        return y;
     }
 
     /** {@inheritDoc} */

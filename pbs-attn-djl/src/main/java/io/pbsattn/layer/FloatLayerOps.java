@@ -18,11 +18,12 @@ final class FloatLayerOps implements LayerOps {
 
     /** {@inheritDoc} */
     @Override
-    public NDArray normalize(NDManager manager, NDArray x, NDArray weight, double eps) {
-        try (NDManager scope = manager.newSubManager()) {
-            NDArray meanSquare = in(scope, in(scope, x.square()).mean(new int[] {-1}, true));
+    public void normalize(NDArray x, NDArray weight, double eps, NDArray y) {
+        try (NDManager scope = x.getManager().newSubManager()) {
+            NDArray square = in(scope, x.square());
+            NDArray meanSquare = in(scope, square.mean(new int[] {-1}, true));
             NDArray root = in(scope, meanSquare.addi(eps).sqrt());
-            return in(manager, x.div(root)).muli(weight);
+            LibTorch.get().copy(in(scope, x.div(root)).muli(weight), y);
         }
     }
 
@@ -46,12 +47,11 @@ final class FloatLayerOps implements LayerOps {
 
     /** {@inheritDoc} */
     @Override
-    public NDArray gated(NDManager manager, NDArray x, Linear gate, Linear up) {
-        NDArray g = apply(x, gate);
-        try (NDArray u = apply(x, up);
-                NDArray silu = LibTorch.get().call(manager, "aten::silu", "", 1, g)[0]) {
-            g.close();
-            return in(manager, silu.mul(u));
+    public void gated(NDArray x, Linear gate, Linear up, NDArray y) {
+        try (NDManager scope = x.getManager().newSubManager()) {
+            NDArray g = in(scope, apply(x, gate));
+            NDArray silu = LibTorch.get().call(scope, "aten::silu", "", 1, g)[0];
+            LibTorch.get().copy(silu.muli(in(scope, apply(x, up))), y);
         }
     }
 

@@ -1,7 +1,6 @@
 package io.pbsattn.layer;
 
 import ai.djl.ndarray.NDArray;
-import ai.djl.ndarray.NDManager;
 import io.pbsattn.torch.TorchType;
 import java.util.List;
 
@@ -21,13 +20,12 @@ public interface LayerOps {
     /**
      * Root-mean-square normalisation of each row.
      *
-     * @param manager will own the result
      * @param x (rows, width) float32
      * @param weight (width) float32
      * @param eps added to the mean square before the root is taken
-     * @return x / sqrt(mean(x^2) + eps) * weight, (rows, width) in {@link #type}
+     * @param y (rows, width) in {@link #type}, overwritten by x / sqrt(mean(x^2) + eps) * weight
      */
-    NDArray normalize(NDManager manager, NDArray x, NDArray weight, double eps);
+    void normalize(NDArray x, NDArray weight, double eps, NDArray y);
 
     /**
      * Runs linear layers that read the same rows.
@@ -50,13 +48,12 @@ public interface LayerOps {
     /**
      * Runs the gated half of a feed-forward network (SwiGLU).
      *
-     * @param manager will own the result
      * @param x (rows, in)
      * @param gate goes through SiLU
      * @param up is multiplied by it
-     * @return silu(gate(x)) * up(x), (rows, out)
+     * @param y (rows, out) in {@link #type}, overwritten by silu(gate(x)) * up(x)
      */
-    NDArray gated(NDManager manager, NDArray x, Linear gate, Linear up);
+    void gated(NDArray x, Linear gate, Linear up, NDArray y);
 
     /**
      * Turns rows by their positions; element i of a head is paired with element i + headDim / 2.
