@@ -42,7 +42,7 @@ if has aarch64-linux-gnu-g++ qemu-aarch64-static; then
   build "$source_dir/target/test-aarch64" -DCMAKE_SYSTEM_NAME=Linux -DCMAKE_SYSTEM_PROCESSOR=aarch64 \
     -DCMAKE_CXX_COMPILER=aarch64-linux-gnu-g++ \
     '-DCMAKE_CROSSCOMPILING_EMULATOR=qemu-aarch64-static;-L;/usr/aarch64-linux-gnu'
-  (cd "$source_dir/target/test-aarch64" && ctest --output-on-failure --tests-regex '^(neon|dispatch)$')
+  (cd "$source_dir/target/test-aarch64" && ctest --output-on-failure --tests-regex '^(neon|layer_neon|dispatch)$')
 else
   echo 'NEON kernels NOT built or tested: no aarch64-linux-gnu-g++ or qemu-aarch64-static' >&2
 fi
