@@ -45,6 +45,13 @@ final class AskCommand implements Callable<Integer> {
             description = "float32 or bfloat16; default: the faster of the two for this model.")
     private String dtype;
 
+    @Option(
+            names = "--context",
+            description =
+                    "The most tokens of document and answer; default: what they need, at most the"
+                            + " model's own limit.")
+    private Integer context;
+
     @Option(names = "--max-new-tokens", description = "The most tokens of an answer.")
     private Integer maxNewTokens;
 
@@ -63,11 +70,15 @@ final class AskCommand implements Callable<Integer> {
                     spec.commandLine(),
                     "--max-new-tokens: expected at least 1, found " + maxNewTokens);
         }
+        if (context != null && context < 2) {
+            throw new CommandLine.ParameterException(
+                    spec.commandLine(), "--context: expected at least 2, found " + context);
+        }
         String text = read(document).strip();
         Path folder = "demo".equals(model) ? DemoModel.unpack() : Path.of(model);
         List<Answer> answers = new ArrayList<>();
         StringBuilder shown = new StringBuilder();
-        try (LoadedModel loaded = LoadedModel.open(folder, attention.toString(), dtype)) {
+        try (LoadedModel loaded = LoadedModel.open(folder, attention.toString(), dtype, context)) {
             for (String question : questions) {
                 GenerationOptions options = new GenerationOptions().optRaw(raw);
                 if (maxNewTokens != null) {

@@ -2,6 +2,7 @@ package io.pbsattn.examples;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import io.pbsattn.PrefillReport;
 import io.pbsattn.torch.TorchType;
@@ -69,6 +70,12 @@ final class BenchPrefillCommand implements Callable<Integer> {
                             + " 0 to 1; default: about the paper's density for the length.")
     private Double strength;
 
+    @Option(
+            names = "--decode-tokens",
+            defaultValue = "0",
+            description = "Tokens to decode after each prefill (default 0).")
+    private int decodeTokens;
+
     @Mixin private JsonOption json;
 
     /** {@inheritDoc} */
@@ -114,12 +121,29 @@ final class BenchPrefillCommand implements Callable<Integer> {
         }
         PeakMemory.reset();
         try (NDManager manager = parent.newSubManager();
-                KvCache cache = loaded.newCache(manager, 1, tokens);
+                KvCache cache = loaded.newCache(manager, 1, tokens + decodeTokens);
                 NDArray input = manager.create(ids, new Shape(1, tokens));
                 PrefillProgress progress = new PrefillProgress("prefill")) {
             PrefillResult result = loaded.prefill(input, cache, options.optProgress(progress));
-            return Row.of(tokens, loaded.attention().toString(), result, PeakMemory.bytes());
+            double decodeSeconds = decode(manager, loaded, cache);
+            return Row.of(
+                    tokens,
+                    loaded.attention().toString(),
+                    result,
+                    PeakMemory.bytes(),
+                    decodeSeconds);
         }
+    }
+
+    /** Seconds for each decoded token; 0 if there is none. */
+    private double decode(NDManager manager, CausalLm loaded, KvCache cache) {
+        long start = System.nanoTime();
+        for (int i = 0; i < decodeTokens; ++i) {
+            try (NDArray next = manager.ones(new Shape(1, 1), DataType.INT64)) {
+                loaded.decode(next, cache).close();
+            }
+        }
+        return decodeTokens == 0 ? 0 : (System.nanoTime() - start) / 1e9 / decodeTokens;
     }
 
     /** The JSON of the command. */
@@ -137,11 +161,12 @@ final class BenchPrefillCommand implements Callable<Integer> {
             double otherSeconds,
             double tokensPerSecond,
             double density,
-            long peakRssBytes) {
+            long peakRssBytes,
+            double decodeSecondsPerToken) {
 
         static final String HEADER =
                 String.format(
-                        "%8s %6s %9s %8s %8s %8s %8s %8s %9s %8s %9s%n",
+                        "%8s %6s %9s %8s %8s %8s %8s %8s %9s %8s %9s %9s%n",
                         "tokens",
                         "kind",
                         "prefill s",
@@ -152,9 +177,15 @@ final class BenchPrefillCommand implements Callable<Integer> {
                         "other",
                         "tokens/s",
                         "density",
-                        "peak MiB");
+                        "peak MiB",
+                        "decode s");
 
-        static Row of(int tokens, String attention, PrefillResult result, long peak) {
+        static Row of(
+                int tokens,
+                String attention,
+                PrefillResult result,
+                long peak,
+                double decodeSeconds) {
             PrefillReport report = result.report();
             double known =
                     result.linearSeconds()
@@ -172,12 +203,13 @@ final class BenchPrefillCommand implements Callable<Integer> {
                     result.seconds() - known,
                     tokens / result.seconds(),
                     report.density(),
-                    peak);
+                    peak,
+                    decodeSeconds);
         }
 
         String describe() {
             return String.format(
-                    "%8d %6s %9.2f %8.2f %8.2f %8.2f %8.2f %8.2f %9.1f %8.3f %9d%n",
+                    "%8d %6s %9.2f %8.2f %8.2f %8.2f %8.2f %8.2f %9.1f %8.3f %9d %9.4f%n",
                     seqlen,
                     attention,
                     prefillSeconds,
@@ -188,7 +220,8 @@ final class BenchPrefillCommand implements Callable<Integer> {
                     otherSeconds,
                     tokensPerSecond,
                     density,
-                    peakRssBytes >> 20);
+                    peakRssBytes >> 20,
+                    decodeSecondsPerToken);
         }
     }
 }

@@ -39,7 +39,7 @@ final class DemoCommand implements Callable<Integer> {
         String[] attentions = {"pbs", "dense"};
         double density = 1;
         for (int a = 0; a < attentions.length; ++a) {
-            try (LoadedModel model = LoadedModel.open(folder, attentions[a], null)) {
+            try (LoadedModel model = LoadedModel.open(folder, attentions[a], null, null)) {
                 if (a == 0) {
                     out.printf(
                             "Document: the GNU GPL, version 3, with %d facts strewn in; %,d"

@@ -35,8 +35,9 @@ final class LoadedModel implements AutoCloseable {
      * @param folder a Hugging Face folder
      * @param attention pbs or dense
      * @param dtype float32 or bfloat16; null for the faster of the two
+     * @param contextLimit the most tokens of document and answer; null for the model's own limit
      */
-    static LoadedModel open(Path folder, String attention, String dtype)
+    static LoadedModel open(Path folder, String attention, String dtype, Integer contextLimit)
             throws IOException, ModelException {
         if (!Files.isDirectory(folder)) {
             throw new IOException(folder + ": no such folder");
@@ -46,6 +47,9 @@ final class LoadedModel implements AutoCloseable {
                         .optArgument("attention", attention);
         if (dtype != null) {
             criteria.optArgument("dtype", dtype);
+        }
+        if (contextLimit != null) {
+            criteria.optArgument("context_limit", contextLimit);
         }
         return new LoadedModel(criteria.build().loadModel(), folder);
     }

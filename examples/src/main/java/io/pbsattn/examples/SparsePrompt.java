@@ -16,7 +16,7 @@ final class SparsePrompt {
     private static final int MIDDLE = LEVELS / 2;
 
     /** Strengths at which llama-1b has about the paper's densities, from 8K tokens on. */
-    private static final double[] STRENGTHS = {0.5, 0.6, 0.7, 0.8, 0.9};
+    private static final double[] STRENGTHS = {0.175, 0.3, 0.43, 0.7, 0.95};
 
     private static final int FIRST_LENGTH = 8192;
 

@@ -1,5 +1,7 @@
 package io.pbsattn.examples;
 
+import com.google.gson.JsonArray;
+import com.google.gson.JsonElement;
 import com.google.gson.JsonObject;
 import com.google.gson.JsonParser;
 import java.io.ByteArrayOutputStream;
@@ -9,6 +11,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
+import java.util.List;
 import java.util.stream.Stream;
 import javax.imageio.ImageIO;
 import org.testng.Assert;
@@ -41,6 +44,10 @@ public class CommandLineTest {
         Assert.assertEquals(run("bench", "operator", "--density", "1.5").status(), 2);
         Assert.assertEquals(run("bench", "operator", "--min-length", "-1").status(), 2);
         Assert.assertEquals(run("bench", "operator", "--dtype", "float7").status(), 2);
+        Assert.assertEquals(run("bench", "make-model", "--shape", "huge", "x").status(), 2);
+        Assert.assertEquals(run("bench", "make-model", "--layers", "0", "x").status(), 2);
+        Assert.assertEquals(run("bench", "prefill", "--model", "x", "--strength", "2").status(), 2);
+        Assert.assertEquals(run("bench", "prefill", "--model", "x", "--seqlen", "0").status(), 2);
         Assert.assertEquals(run("--help").status(), 0);
     }
 
@@ -119,6 +126,65 @@ public class CommandLineTest {
             Assert.assertEquals(
                     run.json().get("passed").getAsInt(), 4, "three, and one older configuration");
         }
+    }
+
+    @Test
+    public void verifiesCheckpointsInBfloat16() {
+        Run run =
+                run(
+                        "verify",
+                        "checkpoints",
+                        CHECKPOINTS.toString(),
+                        "--dtype",
+                        "bfloat16",
+                        "--json");
+        Assert.assertEquals(run.status(), 0, run.out() + run.err());
+        for (JsonElement result : run.json().get("cases").getAsJsonArray()) {
+            double error = result.getAsJsonObject().get("logitError").getAsDouble();
+            Assert.assertTrue(error > 1e-4, "float32 was computed: " + error);
+        }
+    }
+
+    /** The prompts of a model that was made for it make its attention as sparse as they say. */
+    @Test
+    public void measuresPrefillOfAModelThatItMakes() throws IOException {
+        Path folder = Files.createTempDirectory("model");
+        Run made = run("bench", "make-model", "--shape", "tiny", folder.toString());
+        Assert.assertEquals(made.status(), 0, made.err());
+        double[] densities = new double[2];
+        for (int i = 0; i < 2; ++i) {
+            Run run =
+                    run(
+                            "bench",
+                            "prefill",
+                            "--model",
+                            folder.toString(),
+                            "--seqlen",
+                            "257,7000",
+                            "--decode-tokens",
+                            "2",
+                            "--strength",
+                            String.valueOf(i),
+                            "--json");
+            Assert.assertEquals(run.status(), 0, run.err());
+            JsonArray rows = run.json().get("rows").getAsJsonArray();
+            Assert.assertEquals(rows.size(), 4);
+            for (JsonElement element : rows) {
+                JsonObject row = element.getAsJsonObject();
+                double sum = 0;
+                for (String part : List.of("linear", "permute", "select", "attend", "other")) {
+                    sum += row.get(part + "Seconds").getAsDouble();
+                }
+                Assert.assertEquals(sum, row.get("prefillSeconds").getAsDouble(), 1e-6);
+                Assert.assertTrue(row.get("peakRssBytes").getAsLong() > 0);
+                Assert.assertTrue(row.get("decodeSecondsPerToken").getAsDouble() > 0);
+                if (row.get("attention").getAsString().equals("dense")) {
+                    Assert.assertEquals(row.get("density").getAsDouble(), 1.0);
+                }
+            }
+            densities[i] = rows.get(1).getAsJsonObject().get("density").getAsDouble();
+        }
+        Assert.assertTrue(densities[1] < densities[0] - 0.2, densities[0] + ", " + densities[1]);
     }
 
     @Test

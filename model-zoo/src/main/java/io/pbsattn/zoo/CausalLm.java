@@ -46,6 +46,7 @@ public final class CausalLm extends AbstractBlock {
     private final RmsNorm norm;
     private final Linear output;
     private final LayerOps ops;
+    private final int contextLimit;
     private final AttentionKind kind;
     private final PbsAttention prefillAttention;
     private final float[] inverseFrequencies;
@@ -62,6 +63,7 @@ public final class CausalLm extends AbstractBlock {
         this.generationConfig = generationConfig;
         this.ops = ops;
         kind = options.attention();
+        contextLimit = Math.min(options.contextLimit(), config.maxPositions());
         prefillAttention = prefillAttention(options);
         embedding = weights.embedding();
         layers = weights.layers();
@@ -107,6 +109,15 @@ public final class CausalLm extends AbstractBlock {
      */
     public int maxPositions() {
         return config.maxPositions();
+    }
+
+    /**
+     * Returns the most tokens of a sequence: {@link #maxPositions}, or less if that was asked for.
+     *
+     * @return tokens, prompt and answer together
+     */
+    public int contextLimit() {
+        return contextLimit;
     }
 
     /**
@@ -161,15 +172,15 @@ public final class CausalLm extends AbstractBlock {
      * @param batch the number of sequences
      * @param maxTokens the length that it may grow to
      * @return the cache
-     * @throws IllegalArgumentException if the length is beyond what the model was made for
+     * @throws IllegalArgumentException if the length is beyond the context limit
      */
     public KvCache newCache(NDManager manager, int batch, int maxTokens) {
-        if (maxTokens < 1 || maxTokens > config.maxPositions()) {
+        if (maxTokens < 1 || maxTokens > contextLimit) {
             throw new IllegalArgumentException(
                     "context limit: "
                             + maxTokens
                             + " tokens, the model takes 1 to "
-                            + config.maxPositions());
+                            + contextLimit);
         }
         return new KvCache(manager, config, ops.type(), batch, maxTokens);
     }
@@ -345,13 +356,10 @@ public final class CausalLm extends AbstractBlock {
                                     cache.newValues(chunk, l, b, begin, end));
                 });
         int seen = cache.length() + rows;
-        NDArray q =
-                queries.reshape(batch, rows, config.numQHeads(), config.headDim()).swapAxes(1, 2);
+        NDArray q = heads(scope, queries);
         NDArray attended =
-                attention
-                        .forward(q, cache.keys(scope, l, seen), cache.values(scope, l, seen))
-                        .swapAxes(1, 2)
-                        .reshape(queries.getShape());
+                attention.forward(q, cache.keys(scope, l, seen), cache.values(scope, l, seen));
+        NDArray rowsOfHeads = attended.swapAxes(1, 2).reshape(queries.getShape());
         forChunks(
                 scope,
                 batch,
@@ -359,13 +367,27 @@ public final class CausalLm extends AbstractBlock {
                 (chunk, b, begin, end) -> {
                     NDArray residual = hidden.get(chunk, rowsOf(b, begin, end));
                     layerOps.addLinear(
-                            attended.get(chunk, rowsOf(b, begin, end)),
+                            rowsOfHeads.get(chunk, rowsOf(b, begin, end)),
                             layer.attention().o(),
                             residual);
                     Workspace space = workspace.first(chunk, end - begin);
                     layer.mlpNorm().apply(layerOps, residual, space.rows());
                     layer.mlp().addTo(layerOps, space.rows(), space.wide(), residual);
                 });
+    }
+
+    /**
+     * A view (batch, numQHeads, rows, headDim) of queries (batch, rows, numQHeads * headDim); what
+     * attention makes of it belongs to its manager.
+     */
+    private NDArray heads(NDManager scope, NDArray queries) {
+        Shape shape = queries.getShape();
+        try (NDArray split =
+                queries.reshape(shape.get(0), shape.get(1), config.numQHeads(), config.headDim())) {
+            NDArray heads = split.swapAxes(1, 2);
+            heads.attach(scope);
+            return heads;
+        }
     }
 
     /** Logits (batch, rows, vocabSize) float32 of residual rows (batch, rows, hidden). */

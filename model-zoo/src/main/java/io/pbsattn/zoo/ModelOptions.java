@@ -16,6 +16,8 @@ import java.util.Map;
  *   <li>{@code rope.rounded_frequencies}: {@code true} rounds the rotary frequencies to the type
  *       that the weights are stored in, as happens where a whole model was cast to it; default
  *       {@code false}, as transformers loads models
+ *   <li>{@code context_limit}: the most tokens of a sequence, prompt and answer together; default:
+ *       what the model was made for. The KV cache takes memory for what it holds, not for the limit
  *   <li>{@code dtype}: {@code float32} or {@code bfloat16}, in which the model computes; default:
  *       the faster of the two on this machine for weights stored in bfloat16, else float32
  * </ul>
@@ -28,6 +30,7 @@ public final class ModelOptions {
     private PbsConfig pbsConfig = PbsConfig.DEFAULT;
     private String backend;
     private TorchType dtype;
+    private int contextLimit = Integer.MAX_VALUE;
     private boolean roundedFrequencies;
 
     /** Constructs the default options. */
@@ -53,6 +56,7 @@ public final class ModelOptions {
                         config.optSegmentSize(tokens(entry.getKey(), value));
                 case "attention.min_length" -> config.optMinLength(tokens(entry.getKey(), value));
                 case "attention.backend" -> options.backend = value;
+                case "context_limit" -> options.optContextLimit(tokens(entry.getKey(), value));
                 case "rope.rounded_frequencies" ->
                         options.roundedFrequencies = flag(entry.getKey(), value);
                 case "dtype" -> options.optDtype(TorchType.parse(value));
@@ -150,6 +154,31 @@ public final class ModelOptions {
                     "dtype: models compute in float32 or bfloat16, found '" + type + "'");
         }
         dtype = type;
+        return this;
+    }
+
+    /**
+     * Returns the most tokens of a sequence.
+     *
+     * @return the limit; the model's own holds besides
+     */
+    public int contextLimit() {
+        return contextLimit;
+    }
+
+    /**
+     * Limits the tokens of a sequence, prompt and answer together.
+     *
+     * @param limit at least 2 tokens; the model's own limit holds besides
+     * @return these options
+     * @throws IllegalArgumentException if it is less
+     */
+    public ModelOptions optContextLimit(int limit) {
+        if (limit < 2) {
+            throw new IllegalArgumentException(
+                    "context_limit: expected at least 2 tokens, found " + limit);
+        }
+        contextLimit = limit;
         return this;
     }
 

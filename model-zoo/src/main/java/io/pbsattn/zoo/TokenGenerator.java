@@ -46,15 +46,20 @@ final class TokenGenerator implements AutoCloseable {
             throw new IllegalArgumentException(
                     "maxNewTokens: expected at least 1, found " + maxNewTokens);
         }
-        if (prompt.length >= model.maxPositions()) {
+        if (cache == null) {
+            cache = model.newCache(manager, 1, model.contextLimit());
+        }
+        if (prompt.length >= model.contextLimit()) {
             throw new IllegalArgumentException(
                     "context limit: the prompt has "
                             + prompt.length
-                            + " tokens, the model takes "
-                            + model.maxPositions()
+                            + " tokens (a KV cache of "
+                            + cache.bytes(prompt.length)
+                            + " bytes), the limit is "
+                            + model.contextLimit()
                             + " with the answer");
         }
-        int room = model.maxPositions() - prompt.length;
+        int room = model.contextLimit() - prompt.length;
         int limit = Math.min(maxNewTokens, room);
         int reused = prepareCache(prompt);
         cache.reserve(prompt.length - reused + limit);
@@ -112,9 +117,6 @@ final class TokenGenerator implements AutoCloseable {
      * case, for its logits.
      */
     private int prepareCache(long[] prompt) {
-        if (cache == null) {
-            cache = model.newCache(manager, 1, model.maxPositions());
-        }
         int shared = Arrays.mismatch(cached, prompt);
         shared = shared < 0 ? prompt.length : shared;
         shared = Math.min(shared, prompt.length - 1);

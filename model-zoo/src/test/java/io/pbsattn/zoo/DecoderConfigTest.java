@@ -131,6 +131,8 @@ public class DecoderConfigTest {
         Assert.assertEquals(
                 ModelOptions.of(Map.of("dtype", "bfloat16")).dtype(), TorchType.BFLOAT16);
         refused("true or false", Map.of("rope.rounded_frequencies", "yes"));
+        refused("at least 2 tokens", Map.of("context_limit", "1"));
+        refused("context_limit", Map.of("context_limit", "long"));
     }
 
     @Test

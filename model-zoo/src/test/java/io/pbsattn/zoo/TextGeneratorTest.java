@@ -3,6 +3,7 @@ package io.pbsattn.zoo;
 import ai.djl.ndarray.NDManager;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Map;
 import org.testng.Assert;
 import org.testng.annotations.Test;
 
@@ -50,7 +51,7 @@ public class TextGeneratorTest {
                                 () ->
                                         generator.generate(
                                                 "1 ".repeat(40_000), new GenerationOptions()));
-                Assert.assertTrue(e.getMessage().contains("the model takes 32768"), e.getMessage());
+                Assert.assertTrue(e.getMessage().contains("limit is 32768"), e.getMessage());
                 IllegalArgumentException empty =
                         Assert.expectThrows(
                                 IllegalArgumentException.class,
@@ -58,6 +59,43 @@ public class TextGeneratorTest {
                 Assert.assertTrue(
                         empty.getMessage().contains("at least one token"), empty.getMessage());
             }
+        }
+    }
+
+    @Test
+    public void contextLimitIsCheckedBeforeWorkBegins() throws Exception {
+        ModelOptions options = ModelOptions.of(Map.of("context_limit", "300", "dtype", "float32"));
+        try (NDManager manager = NDManager.newBaseManager("PyTorch")) {
+            CausalLm model = CausalLm.load(Fixtures.RETRIEVER, options, manager);
+            try (TextGenerator generator = TextGenerator.open(model, Fixtures.RETRIEVER, manager);
+                    KvCache cache = model.newCache(manager, 1, 300)) {
+                int tokens = generator.countTokens("1 ".repeat(500));
+                Assert.assertTrue(tokens > 300);
+                long[] heard = new long[1];
+                GenerationOptions counting =
+                        new GenerationOptions()
+                                .optRaw(true)
+                                .optPrefill(
+                                        new PrefillOptions()
+                                                .optProgress((done, total) -> heard[0] = done));
+                IllegalArgumentException e =
+                        Assert.expectThrows(
+                                IllegalArgumentException.class,
+                                () -> generator.generate("1 ".repeat(500), counting));
+                Assert.assertTrue(e.getMessage().contains("limit is 300"), e.getMessage());
+                Assert.assertTrue(
+                        e.getMessage().contains("KV cache of " + cache.bytes(tokens) + " bytes"),
+                        e.getMessage());
+                Assert.assertEquals(heard[0], 0);
+                // An answer that would be longer than the room ends where the room does.
+                GenerationResult shortened =
+                        generator.generate(
+                                "1 ".repeat(145),
+                                new GenerationOptions().optRaw(true).optMaxNewTokens(500));
+                Assert.assertTrue(shortened.promptTokens() + shortened.decodeTokens() <= 300);
+            }
+            Assert.expectThrows(
+                    IllegalArgumentException.class, () -> model.newCache(manager, 1, 301));
         }
     }
 
