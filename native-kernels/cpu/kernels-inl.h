@@ -7,6 +7,7 @@
 
 typedef float VecF __attribute__((vector_size(kWidth * 4)));
 typedef int32_t VecI __attribute__((vector_size(kWidth * 4)));
+typedef uint32_t VecU __attribute__((vector_size(kWidth * 4)));
 typedef double HalfD __attribute__((vector_size(kWidth * 4)));  // half as many doubles
 typedef float HalfF __attribute__((vector_size(kWidth * 2)));
 typedef uint32_t Vec4 __attribute__((vector_size(16)));
@@ -61,7 +62,7 @@ inline VecF exp2(VecF y) {
 #ifdef __AVX512F__
   return (VecF)_mm512_scalef_ps((__m512)p, (__m512)y);  // times 2^floor(y)
 #else
-  VecI bits, exponent;
+  VecU bits, exponent;  // unsigned: what is out of range overflows here, and becomes 0 below
   __builtin_memcpy(&bits, &p, sizeof(bits));
   __builtin_memcpy(&exponent, &shifted, sizeof(exponent));
   bits += exponent << 23;

@@ -90,6 +90,18 @@ void dot_rows(const Rows& weights, int64_t count, const float* even, const float
   }
 }
 
+// Columns in chunks, whose sums stay in registers.
+void add_rows(const Rows& rows, int64_t count, const float* weights, float* sums) {
+  for_chunks(rows.dim, [&](int64_t first, int64_t n) {
+    float chunk[kChunk] = {}, row[kChunk] = {};
+    for (int64_t r = 0; r < count; ++r) {
+      load_floats(Bfloat16{}, row_at(rows, r), first, n, row);
+      for (int64_t i = 0; i < kChunk; ++i) chunk[i] += weights[r] * row[i];
+    }
+    for (int64_t i = 0; i < n; ++i) sums[first + i] += chunk[i];
+  });
+}
+
 void combine(int64_t n, const float* x, const float* bias, bool add, int32_t dtype, void* y) {
   with_type(dtype, [&](auto type) {
     for_chunks(n, [&](int64_t first, int64_t count) {
@@ -131,5 +143,5 @@ void to_floats(int64_t n, const void* x, float* y) {
 }
 
 constexpr LayerKernels make_layer_kernels(const MatrixUnit* matrix_unit) {
-  return {matrix_unit, rms_norm, rotate, split, dot_rows, combine, gate, to_floats};
+  return {matrix_unit, rms_norm, rotate, split, dot_rows, add_rows, combine, gate, to_floats};
 }

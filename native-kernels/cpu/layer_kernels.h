@@ -35,6 +35,8 @@ struct LayerKernels {
   void (*split)(int64_t n, const void* x, float* even, float* odd);
   // out[r] = the product of row r of the weights, n bfloat16 each, with a row that was split.
   void (*dot_rows)(const Rows& weights, int64_t count, const float* even, const float* odd, float* out);
+  // sums (dim) += the rows, of bfloat16, each times its weight.
+  void (*add_rows)(const Rows& rows, int64_t count, const float* weights, float* sums);
   // y (n) in dtype = x, or y + x if `add` (dtype float32 then).
   void (*combine)(int64_t n, const float* x, const float* bias, bool add, int32_t dtype, void* y);
   // y (n) in dtype = silu(gate + gate_bias) * (up + up_bias).

@@ -4,12 +4,14 @@
 #include <algorithm>
 #include <limits>
 #include <string>
+#include <vector>
 
 #include "answer.h"
 #include "arithmetic.h"
 #include "dispatch.h"
 #include "element.h"
 #include "linear.h"
+#include "row_attention.h"
 #include "team.h"
 
 namespace pbs_attn {
@@ -182,5 +184,45 @@ int32_t pbs_layer_gate(const pbs_layer_matrix* gate, const pbs_layer_matrix* up,
         kernels.gate(n, gates, nullptr, ups, nullptr, PBS_ATTN_BFLOAT16, pbs_attn::matrix_row(*y, r) + at);
       }
     });
+  });
+}
+
+int32_t pbs_layer_attend_row(int64_t num_q_heads, int64_t num_kv_heads, int64_t keys, int64_t head_dim,
+                             double softmax_scale, const pbs_layer_matrix* q, const pbs_attn_tensor* k,
+                             const pbs_attn_tensor* v, const pbs_layer_matrix* o, int32_t num_threads, char* message,
+                             size_t message_size) {
+  return answer(message, message_size, [&] {
+    pbs_attn::require(q != nullptr && k != nullptr && v != nullptr && o != nullptr, "q, k, v and o",
+                      "addresses, found null");
+    pbs_attn::require(k->data != nullptr && v->data != nullptr, "k and v", "data, found null");
+    pbs_attn::require(
+        num_kv_heads >= 1 && num_q_heads >= 1 && num_q_heads % num_kv_heads == 0, "num_q_heads",
+        "a multiple of num_kv_heads " + std::to_string(num_kv_heads) + ", found " + std::to_string(num_q_heads));
+    pbs_attn::require(keys >= 1 && head_dim >= 1, "keys and head_dim", "at least 1");
+    pbs_attn::require(softmax_scale > 0 && softmax_scale < std::numeric_limits<float>::max(), "softmax_scale",
+                      "a positive number, found " + std::to_string(softmax_scale));
+    for (const pbs_layer_matrix* matrix : {q, o}) {
+      const std::string name = matrix == q ? "q" : "o";
+      pbs_attn::check_matrix(*matrix, name);
+      pbs_attn::check_type(matrix->dtype, false, true, name);
+      pbs_attn::check_size(matrix->rows, num_q_heads, name + ".rows");
+      pbs_attn::check_size(matrix->cols, head_dim, name + ".cols");
+    }
+    pbs_attn::layer_kernels();  // says so where there are none
+    const auto rows = [&](const pbs_attn_tensor& tensor) {
+      std::vector<pbs_attn::Rows> heads;
+      for (int64_t h = 0; h < num_kv_heads; ++h) {
+        heads.push_back({PBS_ATTN_BFLOAT16, pbs_attn::row_of(tensor, PBS_ATTN_BFLOAT16, 0, h, 0),
+                         tensor.row_stride * pbs_attn::element_size(PBS_ATTN_BFLOAT16), head_dim});
+      }
+      return heads;
+    };
+    const auto matrix_rows = [&](const pbs_layer_matrix& matrix) {
+      return pbs_attn::Rows{PBS_ATTN_BFLOAT16, matrix.data,
+                            matrix.row_stride * pbs_attn::element_size(PBS_ATTN_BFLOAT16), head_dim};
+    };
+    pbs_attn::Team team(pbs_attn::threads(num_threads));
+    pbs_attn::RowAttention(*pbs_attn::chosen_kernels(), team, num_q_heads / num_kv_heads, softmax_scale)
+        .run(rows(*k), rows(*v), keys, matrix_rows(*q), matrix_rows(*o));
   });
 }

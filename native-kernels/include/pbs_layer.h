@@ -43,7 +43,8 @@ struct pbs_layer_linear_call {
 // it only reads the weights once, as fast as memory gives them.
 PBS_ATTN_API int64_t pbs_layer_max_linear_rows(void);
 
-// Runs linear layers. More rows than pbs_layer_max_linear_rows are PBS_ATTN_UNSUPPORTED.
+// Runs linear layers. What it works in stays with the calling thread, for its next call. More rows than
+// pbs_layer_max_linear_rows are PBS_ATTN_UNSUPPORTED.
 PBS_ATTN_API int32_t pbs_layer_linear(const struct pbs_layer_linear_call* call, char* message, size_t message_size);
 
 // y (rows, cols) bfloat16 or float32 = x / sqrt(mean(x^2) + eps) * weight, by rows; x (rows, cols) float32, weight
@@ -63,6 +64,15 @@ PBS_ATTN_API int32_t pbs_layer_rotate(int32_t dtype, int64_t heads, int64_t rows
 PBS_ATTN_API int32_t pbs_layer_gate(const struct pbs_layer_matrix* gate, const struct pbs_layer_matrix* up,
                                     const struct pbs_layer_matrix* y, int32_t num_threads, char* message,
                                     size_t message_size);
+
+// Attention of one query row of each head to all keys, as decoding needs it: o = softmax(softmax_scale q k^T) v. q and
+// o (num_q_heads, head_dim) bfloat16; k and v (num_kv_heads, keys, head_dim) bfloat16, of which batch strides are not
+// used. Query head h reads KV head h / (num_q_heads / num_kv_heads). Keys and values are read once, where they are.
+PBS_ATTN_API int32_t pbs_layer_attend_row(int64_t num_q_heads, int64_t num_kv_heads, int64_t keys, int64_t head_dim,
+                                          double softmax_scale, const struct pbs_layer_matrix* q,
+                                          const struct pbs_attn_tensor* k, const struct pbs_attn_tensor* v,
+                                          const struct pbs_layer_matrix* o, int32_t num_threads, char* message,
+                                          size_t message_size);
 
 #ifdef __cplusplus
 }

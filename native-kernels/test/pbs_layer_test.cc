@@ -3,6 +3,7 @@
 //   pbs_layer_test ISA   (not run, and said so, where this CPU lacks it)
 #include "pbs_layer.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
@@ -254,6 +255,47 @@ void test_gate(int64_t rows, int64_t cols) {
   expect(wrong == 0 && y.is_untouched_behind_rows(), "gate of " + std::to_string(cols) + " columns");
 }
 
+void test_attend_row(int64_t kv_heads, int64_t group, int64_t keys, int64_t dim, float spread) {
+  std::mt19937 random(17);
+  const int64_t heads = kv_heads * group;
+  Matrix q(PBS_ATTN_BFLOAT16, heads, dim), o(PBS_ATTN_BFLOAT16, heads, dim);
+  Matrix k(PBS_ATTN_BFLOAT16, kv_heads * keys, dim), v(PBS_ATTN_BFLOAT16, kv_heads * keys, dim);
+  q.fill(random, spread);
+  k.fill(random, spread);
+  v.fill(random, 1);
+  const pbs_layer_matrix in = q.c(), out = o.c();
+  const pbs_attn_tensor ks{k.data(), 0, keys * (dim + 2), dim + 2}, vs{v.data(), 0, keys * (dim + 2), dim + 2};
+  const double scale = 1 / std::sqrt(static_cast<double>(dim));
+  char message[256] = "";
+  expect(pbs_layer_attend_row(heads, kv_heads, keys, dim, scale, &in, &ks, &vs, &out, 3, message, sizeof(message)) ==
+             PBS_ATTN_OK,
+         std::string("attend_row: ") + message);
+  int wrong = 0;
+  for (int64_t h = 0; h < heads; ++h) {
+    const int64_t first = h / group * keys;
+    std::vector<double> logits;
+    double max = -1e300, sum = 0, magnitude = 0;
+    for (int64_t j = 0; j < keys; ++j) {
+      double logit = 0;
+      for (int64_t d = 0; d < dim; ++d) logit += q.at(h, d) * k.at(first + j, d);
+      logits.push_back(logit * scale);
+      max = std::max(max, logits.back());
+      magnitude = std::max(magnitude, std::abs(logit * scale));
+    }
+    for (double& x : logits) sum += x = std::exp(x - max);
+    for (int64_t d = 0; d < dim; ++d) {
+      double expected = 0, size = 0;
+      for (int64_t j = 0; j < keys; ++j) {
+        expected += logits[static_cast<size_t>(j)] / sum * v.at(first + j, d);
+        size += logits[static_cast<size_t>(j)] / sum * std::abs(v.at(first + j, d));
+      }
+      wrong += !(std::abs(o.at(h, d) - expected) <= tolerance(PBS_ATTN_BFLOAT16, expected, size * (10 + magnitude)));
+    }
+  }
+  expect(wrong == 0 && o.is_untouched_behind_rows(),
+         "attend_row of " + std::to_string(keys) + " keys: " + std::to_string(wrong) + " wrong");
+}
+
 void refused(int32_t status, const char* message, const std::string& word) {
   expect(status == PBS_ATTN_INVALID_ARGUMENT && std::strstr(message, word.c_str()) != nullptr,
          "expected a refusal with '" + word + "', found " + std::to_string(status) + " '" + message + "'");
@@ -290,6 +332,12 @@ void test_refusals() {
   const pbs_layer_matrix in = x.c(), out = y.c();
   refused(pbs_layer_gate(&in, &out, &out, 1, message, sizeof(message)), message, "up.cols");
   refused(pbs_layer_rms_norm(&in, nullptr, 1e-5, &out, 1, message, sizeof(message)), message, "weight");
+  const pbs_attn_tensor keys{weight.data(), 0, 10, 10};
+  refused(pbs_layer_attend_row(3, 2, 1, 8, 1, &in, &keys, &keys, &in, 1, message, sizeof(message)), message,
+          "num_q_heads");
+  refused(pbs_layer_attend_row(2, 1, 1, 8, 0, &in, &keys, &keys, &in, 1, message, sizeof(message)), message,
+          "softmax_scale");
+  refused(pbs_layer_attend_row(2, 1, 1, 4, 1, &in, &keys, &keys, &in, 1, message, sizeof(message)), message, "q.cols");
   const pbs_attn_tensor heads{x.data(), 0, 3, 3};
   const float turn[2] = {};
   refused(pbs_layer_rotate(PBS_ATTN_BFLOAT16, 1, 1, 3, &heads, turn, turn, &heads, 1, message, sizeof(message)),
@@ -335,6 +383,11 @@ int main(int argc, char** argv) {
     test_rotate(3, 65, dim, PBS_ATTN_BFLOAT16);
     test_rotate(2, 5, dim, PBS_ATTN_FLOAT32);
   }
+  for (const int64_t keys : {1, 2, 63, 64, 65, 1000, 1024, 1025, 3000}) {
+    test_attend_row(2, 4, keys, 64, 1);
+    test_attend_row(1, 1, keys, 7, 3);
+  }
+  test_attend_row(2, 3, 700, 128, 12);  // logits in the hundreds
   test_refusals();
   if (failures == 0) std::printf("ok on %s\n", pbs_attn_isa());
   return failures == 0 ? 0 : 1;

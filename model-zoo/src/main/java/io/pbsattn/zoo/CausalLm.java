@@ -64,7 +64,7 @@ public final class CausalLm extends AbstractBlock {
         this.ops = ops;
         kind = options.attention();
         contextLimit = Math.min(options.contextLimit(), config.maxPositions());
-        prefillAttention = prefillAttention(options);
+        prefillAttention = prefillAttention(options, ops.type());
         embedding = weights.embedding();
         layers = weights.layers();
         norm = weights.norm();
@@ -201,7 +201,7 @@ public final class CausalLm extends AbstractBlock {
         int tokens = checkIds(inputIds, cache);
         int[] positions = options.logitPositions(tokens);
         cache.reserve(tokens);
-        PromptAttention attention = new PromptAttention(prefillAttention, config.headDim());
+        PromptAttention attention = new PromptAttention(ops, prefillAttention, config.headDim());
         TimedLayerOps timed = new TimedLayerOps(ops);
         Progress progress = new Progress(options.listener(), (long) tokens * layers.size());
         try (NDManager scope = inputIds.getManager().newSubManager()) {
@@ -406,15 +406,16 @@ public final class CausalLm extends AbstractBlock {
      * The operator of the prefill: sparse, or the same kernels with every block kept; null where
      * dense attention is better left to PyTorch.
      */
-    private static PbsAttention prefillAttention(ModelOptions options) {
+    private static PbsAttention prefillAttention(ModelOptions options, TorchType type) {
         boolean isDense = options.attention() == AttentionKind.DENSE;
         PbsConfig settings = isDense ? PbsConfig.DENSE : options.pbsConfig();
         PbsAttention attention =
                 options.backend() == null
                         ? PbsAttention.create(settings)
                         : PbsAttention.create(settings, options.backend());
+        boolean canUsePyTorch = type == TorchType.FLOAT32;
         boolean hasKernels = !REFERENCE.equals(attention.backendName());
-        return isDense && !hasKernels ? null : attention;
+        return isDense && canUsePyTorch && !hasKernels ? null : attention;
     }
 
     /** Runs over the sequences of a batch in chunks of rows, with a manager for each chunk. */

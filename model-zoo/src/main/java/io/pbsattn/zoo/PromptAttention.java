@@ -5,6 +5,7 @@ import io.pbsattn.AttentionOutput;
 import io.pbsattn.PbsAttention;
 import io.pbsattn.PrefillReport;
 import io.pbsattn.block.DenseAttention;
+import io.pbsattn.layer.LayerOps;
 
 /**
  * Runs the attention of one prefill, layer after layer: by the operator where there is one, dense
@@ -12,6 +13,7 @@ import io.pbsattn.block.DenseAttention;
  */
 final class PromptAttention {
 
+    private final LayerOps ops;
     private final PbsAttention operator;
     private final double softmaxScale;
     private PrefillReport report;
@@ -19,20 +21,26 @@ final class PromptAttention {
     /**
      * Constructs the attention of one prefill.
      *
+     * @param ops for single rows
      * @param operator for prompts; null for PyTorch's dense attention
      */
-    PromptAttention(PbsAttention operator, int headDim) {
+    PromptAttention(LayerOps ops, PbsAttention operator, int headDim) {
+        this.ops = ops;
         this.operator = operator;
         softmaxScale = 1 / Math.sqrt(headDim);
     }
 
     /** Attention (batch, numQHeads, rows, headDim) of the last rows of a sequence. */
     NDArray forward(NDArray q, NDArray k, NDArray v) {
-        if (operator == null || q.getShape().get(2) == 1) {
+        boolean isRow = q.getShape().get(2) == 1;
+        if (isRow || operator == null) {
             long start = System.nanoTime();
-            NDArray o = DenseAttention.forward(q, k, v, softmaxScale);
+            NDArray o =
+                    isRow
+                            ? ops.attendRow(q, k, v, softmaxScale)
+                            : DenseAttention.forward(q, k, v, softmaxScale);
             double seconds = (System.nanoTime() - start) / 1e9;
-            add(new PrefillReport("pytorch", "", 0, 0, 0, 0, seconds, seconds));
+            add(new PrefillReport("dense", "", 0, 0, 0, 0, seconds, seconds));
             return o;
         }
         AttentionOutput output = operator.forward(q, k, v);

@@ -61,4 +61,10 @@ final class TimedLayerOps implements LayerOps {
     public void rotate(NDArray x, NDArray cosines, NDArray sines, NDArray y) {
         ops.rotate(x, cosines, sines, y);
     }
+
+    /** {@inheritDoc} */
+    @Override
+    public NDArray attendRow(NDArray q, NDArray k, NDArray v, double softmaxScale) {
+        return ops.attendRow(q, k, v, softmaxScale);
+    }
 }

@@ -1,6 +1,9 @@
 package io.pbsattn.layer;
 
 import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.index.NDIndex;
+import ai.djl.ndarray.types.Shape;
 import io.pbsattn.torch.LibTorch;
 import io.pbsattn.torch.TorchType;
 import java.util.List;
@@ -86,6 +89,26 @@ final class Bfloat16LayerOps implements LayerOps {
     @Override
     public void rotate(NDArray x, NDArray cosines, NDArray sines, NDArray y) {
         kernels.rotate(x, cosines, sines, y);
+    }
+
+    /** {@inheritDoc} */
+    @Override
+    public NDArray attendRow(NDArray q, NDArray k, NDArray v, double softmaxScale) {
+        Shape shape = q.getShape();
+        NDArray o = LibTorch.get().empty(q.getManager(), shape, type());
+        Shape heads = new Shape(shape.get(1), shape.get(3));
+        try (NDManager scope = q.getManager().newSubManager()) {
+            for (long b = 0; b < shape.get(0); ++b) {
+                NDIndex sequence = new NDIndex("{}", b);
+                kernels.attendRow(
+                        q.get(scope, sequence).reshape(heads),
+                        k.get(scope, sequence),
+                        v.get(scope, sequence),
+                        softmaxScale,
+                        o.get(scope, sequence).reshape(heads));
+            }
+        }
+        return o;
     }
 
     private static NDArray torchLinear(NDArray x, Linear layer) {

@@ -3,6 +3,7 @@ package io.pbsattn.layer;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.index.NDIndex;
+import io.pbsattn.block.DenseAttention;
 import io.pbsattn.torch.LibTorch;
 import io.pbsattn.torch.TorchType;
 import java.util.List;
@@ -66,6 +67,12 @@ final class FloatLayerOps implements LayerOps {
             NDArray turnedSecond = second.mul(cosines).add(first.mul(sines));
             LibTorch.get().copy(turnedFirst.concat(turnedSecond, -1), y);
         }
+    }
+
+    /** {@inheritDoc} */
+    @Override
+    public NDArray attendRow(NDArray q, NDArray k, NDArray v, double softmaxScale) {
+        return DenseAttention.forward(q, k, v, softmaxScale);
     }
 
     private static NDArray apply(NDArray x, Linear layer) {

@@ -66,6 +66,17 @@ public interface LayerOps {
     void rotate(NDArray x, NDArray cosines, NDArray sines, NDArray y);
 
     /**
+     * Attention of one query row of each head to all keys, as decoding needs it.
+     *
+     * @param q (batch, numQHeads, 1, headDim)
+     * @param k (batch, numKvHeads, keys, headDim)
+     * @param v shaped as the keys
+     * @param softmaxScale factor on the query-key products
+     * @return shaped as q, attached to its manager
+     */
+    NDArray attendRow(NDArray q, NDArray k, NDArray v, double softmaxScale);
+
+    /**
      * Creates the operations of a type.
      *
      * @param type float32 or bfloat16

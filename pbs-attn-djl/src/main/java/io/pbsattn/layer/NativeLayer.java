@@ -103,6 +103,27 @@ final class NativeLayer {
         check(status, message);
     }
 
+    /** One query row of each head (heads, headDim); keys and values (numKvHeads, keys, headDim). */
+    void attendRow(NDArray q, NDArray k, NDArray v, double softmaxScale, NDArray o) {
+        Shape shape = k.getShape();
+        byte[] message = new byte[MESSAGE_SIZE];
+        int status =
+                api.pbs_layer_attend_row(
+                        q.getShape().get(0),
+                        shape.get(0),
+                        shape.get(1),
+                        shape.get(2),
+                        softmaxScale,
+                        Matrix.of(q),
+                        Heads.of(k),
+                        Heads.of(v),
+                        Matrix.of(o),
+                        ALL_THREADS,
+                        message,
+                        message.length);
+        check(status, message);
+    }
+
     private static void check(int status, byte[] message) {
         if (status == STATUS_INVALID_ARGUMENT) {
             throw new IllegalArgumentException(Native.toString(message));
@@ -150,6 +171,20 @@ final class NativeLayer {
                 Pointer cosines,
                 Pointer sines,
                 Heads y,
+                int numThreads,
+                byte[] message,
+                long messageSize);
+
+        int pbs_layer_attend_row(
+                long numQHeads,
+                long numKvHeads,
+                long keys,
+                long headDim,
+                double softmaxScale,
+                Matrix q,
+                Heads k,
+                Heads v,
+                Matrix o,
                 int numThreads,
                 byte[] message,
                 long messageSize);

@@ -1,0 +1,191 @@
+package io.pbsattn.layer;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.index.NDIndex;
+import ai.djl.ndarray.types.Shape;
+import io.pbsattn.torch.LibTorch;
+import io.pbsattn.torch.TorchType;
+import java.util.List;
+import org.testng.Assert;
+import org.testng.annotations.AfterMethod;
+import org.testng.annotations.BeforeMethod;
+import org.testng.annotations.DataProvider;
+import org.testng.annotations.Test;
+
+/** Operations in bfloat16 against those in float32 on the same numbers, which bfloat16 holds. */
+public class LayerOpsTest {
+
+    /** Half a unit in the last place of bfloat16, and a little for float32's sums. */
+    private static final double TOLERANCE = 0.5 / 128 + 1e-4;
+
+    private static final int WIDTH = 96;
+    private static final int OUT = 130;
+
+    private final LayerOps half = LayerOps.of(TorchType.BFLOAT16);
+    private final LayerOps full = LayerOps.of(TorchType.FLOAT32);
+    private NDManager manager;
+
+    @BeforeMethod
+    public void open() {
+        manager = NDManager.newBaseManager("PyTorch");
+        manager.getEngine().setRandomSeed(5);
+    }
+
+    @AfterMethod
+    public void close() {
+        manager.close();
+    }
+
+    @DataProvider
+    public Object[][] rows() {
+        return new Object[][] {{1}, {4}, {5}, {127}, {257}};
+    }
+
+    @Test(dataProvider = "rows")
+    public void linearLayersAgree(int rows) {
+        Pair x = random(rows, WIDTH);
+        Pair weight = random(OUT, WIDTH);
+        Pair other = random(OUT - 1, WIDTH);
+        NDArray y = empty(TorchType.BFLOAT16, rows, OUT);
+        NDArray logits = empty(TorchType.FLOAT32, rows, OUT - 1);
+        half.linear(x.half, List.of(weight.halfLayer(), other.halfLayer()), List.of(y, logits));
+        NDArray expected = empty(TorchType.FLOAT32, rows, OUT);
+        NDArray expectedLogits = empty(TorchType.FLOAT32, rows, OUT - 1);
+        full.linear(
+                x.full,
+                List.of(weight.fullLayer(), other.fullLayer()),
+                List.of(expected, expectedLogits));
+        assertClose(y, expected);
+        assertClose(logits, expectedLogits);
+
+        NDArray sum = manager.ones(new Shape(rows, OUT));
+        half.addLinear(x.half, weight.halfLayer(), sum);
+        assertClose(sum, expected.add(1));
+    }
+
+    @Test(dataProvider = "rows")
+    public void gateAndNormAgree(int rows) {
+        Pair x = random(rows, WIDTH);
+        Pair gate = random(OUT, WIDTH);
+        Pair up = random(OUT, WIDTH);
+        NDArray y = empty(TorchType.BFLOAT16, rows, OUT);
+        NDArray expected = empty(TorchType.FLOAT32, rows, OUT);
+        half.gated(x.half, gate.halfLayer(), up.halfLayer(), y);
+        full.gated(x.full, gate.fullLayer(), up.fullLayer(), expected);
+        assertClose(y, expected);
+
+        NDArray weight = manager.randomNormal(new Shape(WIDTH));
+        NDArray normed = empty(TorchType.BFLOAT16, rows, WIDTH);
+        NDArray expectedNormed = empty(TorchType.FLOAT32, rows, WIDTH);
+        half.normalize(x.full, weight, 1e-5, normed);
+        full.normalize(x.full, weight, 1e-5, expectedNormed);
+        assertClose(normed, expectedNormed);
+    }
+
+    /** Heads that lie side by side in a row, as linear layers leave them. */
+    @Test
+    public void rotationAgrees() {
+        int rows = 70;
+        Pair x = random(rows, 3 * 32);
+        NDArray angles = manager.randomNormal(new Shape(rows, 16));
+        NDArray y = empty(TorchType.BFLOAT16, 3, rows, 32);
+        NDArray expected = empty(TorchType.FLOAT32, 3, rows, 32);
+        half.rotate(heads(x.half, 32), angles.cos(), angles.sin(), y);
+        full.rotate(heads(x.full, 32), angles.cos(), angles.sin(), expected);
+        assertClose(y, expected);
+        NDArray inPlace = heads(x.half, 32);
+        half.rotate(inPlace, angles.cos(), angles.sin(), inPlace);
+        assertClose(inPlace, expected);
+    }
+
+    /** A cache that has room for more keys than are in it. */
+    @Test
+    public void singleRowsAgree() {
+        for (int keys : new int[] {1, 127, 1025, 3000}) {
+            Pair q = random(2 * 6, 64);
+            Pair k = random(2 * 3 * 3001, 64);
+            Pair v = random(2 * 3 * 3001, 64);
+            Shape queries = new Shape(2, 6, 1, 64);
+            Shape cache = new Shape(2, 3, 3001, 64);
+            NDIndex seen = new NDIndex(":, :, :{}", keys);
+            NDArray found =
+                    half.attendRow(
+                            q.half.reshape(queries),
+                            k.half.reshape(cache).get(seen),
+                            v.half.reshape(cache).get(seen),
+                            0.125);
+            NDArray expected =
+                    full.attendRow(
+                            q.full.reshape(queries),
+                            k.full.reshape(cache).get(seen),
+                            v.full.reshape(cache).get(seen),
+                            0.125);
+            assertClose(found, expected);
+        }
+    }
+
+    @Test
+    public void badInputIsNamed() {
+        NDArray x = random(3, WIDTH).half;
+        Linear narrow = random(OUT, WIDTH - 1).halfLayer();
+        IllegalArgumentException e =
+                Assert.expectThrows(
+                        IllegalArgumentException.class,
+                        () ->
+                                half.linear(
+                                        x,
+                                        List.of(narrow),
+                                        List.of(empty(TorchType.BFLOAT16, 3, OUT))));
+        Assert.assertTrue(e.getMessage().contains("weights[0].cols"), e.getMessage());
+        IllegalArgumentException type =
+                Assert.expectThrows(
+                        IllegalArgumentException.class, () -> LayerOps.of(TorchType.FLOAT16));
+        Assert.assertTrue(type.getMessage().contains("float16"), type.getMessage());
+    }
+
+    @Test
+    public void floatWeightsAreComputedInFloat() {
+        Assert.assertEquals(LayerOps.bestType(TorchType.FLOAT32), TorchType.FLOAT32);
+        Assert.assertEquals(LayerOps.bestType(TorchType.FLOAT16), TorchType.FLOAT32);
+    }
+
+    private record Pair(NDArray half, NDArray full) {
+
+        Linear halfLayer() {
+            return new Linear(half, null);
+        }
+
+        Linear fullLayer() {
+            return new Linear(full, null);
+        }
+    }
+
+    private Pair random(long rows, long cols) {
+        NDArray half =
+                LibTorch.get()
+                        .toType(
+                                manager,
+                                manager.randomNormal(new Shape(rows, cols)),
+                                TorchType.BFLOAT16);
+        return new Pair(half, LibTorch.get().toType(manager, half, TorchType.FLOAT32));
+    }
+
+    private NDArray empty(TorchType type, long... shape) {
+        return LibTorch.get().empty(manager, new Shape(shape), type);
+    }
+
+    private static NDArray heads(NDArray rows, int headDim) {
+        return rows.reshape(rows.getShape().get(0), -1, headDim).swapAxes(0, 1);
+    }
+
+    private void assertClose(NDArray found, NDArray expected) {
+        Assert.assertEquals(found.getShape(), expected.getShape());
+        NDArray floats = LibTorch.get().toType(manager, found, TorchType.FLOAT32);
+        NDArray error = floats.sub(expected).abs();
+        // Relative to each element, but no stricter than for one a hundredth of the largest.
+        NDArray size = expected.abs().maximum(expected.abs().max().mul(0.01));
+        float worst = error.div(size).max().getFloat();
+        Assert.assertTrue(worst <= TOLERANCE, "relative error " + worst);
+    }
+}
