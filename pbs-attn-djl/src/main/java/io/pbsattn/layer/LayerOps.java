@@ -96,7 +96,7 @@ public interface LayerOps {
 
     /**
      * Chooses the type for weights of a type: their own if that is bfloat16 and this machine
-     * computes it faster, which is measured once, and float32 otherwise.
+     * computes it faster, which is measured once where it is not known, and float32 otherwise.
      *
      * @param stored the type of the weights in their files
      * @return float32 or bfloat16
