@@ -21,17 +21,14 @@ import java.util.Random;
  * make sparse.
  *
  * <p>Everything is normal noise, drawn from a table of 2^20 values at random places, except three
- * things. Each embedding has {@value #CONSTANT} in its first column, and in its second as much of
- * it as the token's level says, -1 to 1, see {@link SparsePrompt#level}. The query projection of
- * each head writes the first column, and the key projection the second, into the head dimension
- * that rotary positions turn least. So a token of level g gets {@value #LARGEST_LOGIT} g more on
- * its logit from every query, in every layer: the projections back into the residual stream are
- * small.
+ * things. Each embedding has as much in its first column as in all its noise, and in its second as
+ * much of it as the token's level says, -1 to 1, see {@link SparsePrompt#level}. The query
+ * projection of each head writes the first column, and the key projection the second, into the head
+ * dimension that rotary positions turn least. So a token of level g gets {@value #LARGEST_LOGIT} g
+ * more on its logit from every query, in every layer: the projections back into the residual stream
+ * are small.
  */
 final class RandomModel {
-
-    /** Both of these are in the residual stream, whose other columns have a spread of 0.7. */
-    private static final float CONSTANT = 32;
 
     private static final float LARGEST_LOGIT = 32;
     private static final float NOISE = 0.7f;
@@ -53,11 +50,13 @@ final class RandomModel {
     }
 
     private final ModelShape shape;
+    private final float constant;
     private final float[] noise = new float[TABLE];
     private final Random random;
 
     RandomModel(ModelShape shape, long seed) {
         this.shape = shape;
+        constant = NOISE * (float) Math.sqrt(shape.hiddenSize());
         random = new Random(seed);
         for (int i = 0; i < TABLE; ++i) {
             noise[i] = (float) random.nextGaussian();
@@ -131,8 +130,8 @@ final class RandomModel {
                         false,
                         (token, row) -> {
                             addNoise(row, NOISE);
-                            row[0] = CONSTANT;
-                            row[1] = CONSTANT * SparsePrompt.level(token);
+                            row[0] = constant;
+                            row[1] = constant * SparsePrompt.level(token);
                         }));
         for (int l = 0; l < shape.numLayers(); ++l) {
             String layer = "model.layers." + l + ".";
@@ -164,7 +163,7 @@ final class RandomModel {
     private Tensor projection(String name, int rows, int column) {
         int dimension = shape.headDim() / 2 - 1;
         // Queries and keys share the factor; logits are divided by sqrt(headDim).
-        float weight = (float) Math.sqrt(LARGEST_LOGIT * Math.sqrt(shape.headDim())) / CONSTANT;
+        float weight = (float) Math.sqrt(LARGEST_LOGIT * Math.sqrt(shape.headDim())) / constant;
         return new Tensor(
                 name,
                 rows,

@@ -81,10 +81,10 @@ public class RetrievalTest {
                     GenerationResult found = answer(half, message);
                     Assert.assertEquals(found.text(), answer(full, message).text());
                     Assert.assertTrue(found.text().contains(fact.number()), found.text());
-                    boolean skips = found.report().density() < 0.9;
-                    // Later questions run few tokens behind what is kept.
-                    Assert.assertEquals(
-                            skips, attention.equals("pbs") && found.reusedTokens() == 0);
+                    if (found.reusedTokens() == 0) {
+                        boolean skips = found.report().density() < 0.9;
+                        Assert.assertEquals(skips, attention.equals("pbs"));
+                    }
                 }
             }
         }
