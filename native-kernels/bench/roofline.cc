@@ -24,9 +24,9 @@ using pbs_attn::AlignedBuffer;
 
 constexpr int64_t kKeys = 128;
 constexpr int64_t kStrips = 4;
-constexpr int64_t kBlocks = 6;  // in turn, as attention does: more than the nearest cache holds, less than the next
+constexpr int64_t kBlocks = 6;  // one after the other: more than the nearest cache holds, less than the next
 constexpr int kRounds = 40;     // the fastest counts: other work on the machine can only slow it down
-constexpr int kCalls = 200;
+constexpr int kCalls = 30;
 
 // Operations per second, in 1e9, of the fastest of several rounds.
 template <typename F>
@@ -145,7 +145,7 @@ struct Inputs {
     std::fill(max.data(), max.data() + kStrips * width, 0.0f);
     sum.reserve(kStrips * width);
     std::fill(sum.data(), sum.data() + kStrips * width, 0.0);
-    logits.reserve(kKeys * width);
+    logits.reserve(pbs_attn::kScratchTiles * kKeys * width);
     for (int64_t b = 0; b < kBlocks; ++b) {
       engine.gather_rows(source, positions.data(), kKeys, kKeys, dim, keys.data() + b * kKeys * row_bytes);
       engine.gather_values(source, positions.data(), kKeys, kKeys, dim, values.data() + b * kKeys * row_bytes);
@@ -172,22 +172,29 @@ void measure(const pbs_attn::Kernels& kernels, const pbs_attn::Engine& engine, i
                  kKeys,
                  kKeys};
   }
-  const auto block = [&](int64_t n) {
-    const int64_t at = n % kBlocks * block_bytes;
-    return pbs_attn::KeyBlock{in.keys.data() + at, in.values.data() + at, in.positions.data(), 0, kKeys - 1};
-  };
-  const double products = 2.0 * kKeys * static_cast<double>(width * dim) * kStrips * kCalls;
+  std::vector<pbs_attn::KeyBlock> blocks;
+  for (int64_t n = 0; n < kBlocks; ++n) {
+    blocks.push_back(
+        {in.keys.data() + n * block_bytes, in.values.data() + n * block_bytes, in.positions.data(), 0, kKeys - 1});
+  }
+  std::vector<pbs_attn::Visit> visits;
+  for (const pbs_attn::QueryStrip& strip : strips) {
+    for (const pbs_attn::KeyBlock& block : blocks) {
+      visits.push_back({&block, &strip, static_cast<const char*>(block.keys), static_cast<const char*>(block.values)});
+    }
+  }
+  const double products = 2.0 * kKeys * static_cast<double>(width * dim) * static_cast<double>(visits.size()) * kCalls;
   const double most = peak(kernels.name, is_bfloat16);
   const double logits = gflops(products, [&] {
     for (int n = 0; n < kCalls; ++n) {
-      for (const pbs_attn::QueryStrip& strip : strips) {
-        engine.logits(shape, block(n).keys, block_bytes / kKeys, strip.q, in.logits.data());
+      for (const pbs_attn::Visit& visit : visits) {
+        engine.logits(shape, visit.block->keys, block_bytes / kKeys, visit.strip->q, in.logits.data());
       }
     }
   });
   const double attend = gflops(2 * products, [&] {
     for (int n = 0; n < kCalls; ++n) {
-      engine.attend(shape, block(n), block(n + 1), strips, kStrips, in.logits.data());
+      engine.attend(shape, visits.data(), static_cast<int64_t>(visits.size()), in.logits.data());
     }
   });
   std::printf("%-12s %-9s head dim %3d  peak %5.0f  q k %5.0f  attention %5.0f GFLOP/s on one core\n", kernels.name,

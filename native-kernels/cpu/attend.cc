@@ -12,7 +12,9 @@
 namespace pbs_attn {
 namespace {
 
-constexpr int64_t kTasksPerThread = 8;  // fewer leave a thread idle at the end
+constexpr int64_t kTasksPerThread = 8;     // fewer leave a thread idle at the end
+constexpr int64_t kCachedBytes = 1 << 18;  // of keys and values that strips go through one after the other
+constexpr int64_t kVisitsAtOnce = 256;
 
 }  // namespace
 
@@ -49,7 +51,7 @@ void HeadGroup::attend_block(int64_t first_head, int64_t heads, int64_t i, Scrat
   s.o.reserve(lanes * padded_dim_);
   s.max.reserve(lanes);
   s.sum.reserve(lanes);
-  s.logits.reserve(padded_block_ * width);
+  s.logits.reserve(kScratchTiles * padded_block_ * width);
   std::fill(s.o.data(), s.o.data() + lanes * padded_dim_, 0.0f);
   std::fill(s.max.data(), s.max.data() + lanes, -std::numeric_limits<float>::infinity());
   std::fill(s.sum.data(), s.sum.data() + lanes, 0.0);
@@ -69,18 +71,7 @@ void HeadGroup::attend_block(int64_t first_head, int64_t heads, int64_t i, Scrat
                                           static_cast<int32_t>(std::min(first + width - 1, grid_.last_position(i)))};
     }
   }
-  s.visits.clear();
-  for (int64_t j = 0; j < grid_.visible(i); ++j) {
-    for (int64_t h = 0; h < heads; ++h) {
-      if (is_kept(mask_row(first_head + h, i), j)) s.visits.push_back({h, j});
-    }
-  }
-  for (size_t n = 0; n < s.visits.size(); ++n) {
-    const Visit& visit = s.visits[n];
-    const Visit& next = s.visits[std::min(n + 1, s.visits.size() - 1)];
-    engine_.attend(tile_shape(padded_block_), key_block(visit.block), key_block(next.block),
-                   &s.strips[static_cast<size_t>(visit.head * strips)], strips, s.logits.data());
-  }
+  go_through_blocks(first_head, heads, i, s);
   for (int64_t n = 0; n < heads * strips; ++n) {
     const int64_t first = n % strips * width;
     finish_strip(s.strips[static_cast<size_t>(n)], first_head + n / strips, i * grid_.block_size + first,
@@ -88,10 +79,44 @@ void HeadGroup::attend_block(int64_t first_head, int64_t heads, int64_t i, Scrat
   }
 }
 
-KeyBlock HeadGroup::key_block(int64_t j) const {
-  const int64_t at = j * padded_block_ * row_bytes_;
-  return {packed_.keys.data() + at, packed_.values.data() + at, packed_.positions.data() + j * padded_block_,
-          packed_.first[j], packed_.last[j]};
+// In groups of kept blocks that a cache holds: each strip goes through all of a group before the next strip does. Each
+// visit fetches a part of a block of the next group.
+void HeadGroup::go_through_blocks(int64_t first_head, int64_t heads, int64_t i, Scratch& s) {
+  const auto keeps = [&](int64_t h, int64_t j) { return is_kept(mask_row(first_head + h, i), j); };
+  s.kept.clear();
+  for (int64_t j = 0; j < grid_.visible(i); ++j) {
+    bool kept = false;
+    for (int64_t h = 0; h < heads; ++h) kept = kept || keeps(h, j);
+    if (kept) s.kept.push_back(j);
+  }
+  const int64_t count = static_cast<int64_t>(s.kept.size());
+  const int64_t strips = static_cast<int64_t>(s.strips.size());
+  const int64_t block_bytes = padded_block_ * row_bytes_;
+  const int64_t group = std::max<int64_t>(1, kCachedBytes / (2 * block_bytes));
+  s.visits.clear();
+  s.visits.reserve(static_cast<size_t>(kVisitsAtOnce + strips * group));
+  for (int64_t begin = 0; begin < count; begin += group) {
+    const int64_t end = std::min(begin + group, count);
+    int64_t part = 0;
+    for (int64_t n = 0; n < strips; ++n) {
+      const QueryStrip& strip = s.strips[static_cast<size_t>(n)];
+      for (int64_t k = begin; k < end; ++k) {
+        const int64_t j = s.kept[static_cast<size_t>(k)];
+        const KeyBlock& block = packed_.blocks[static_cast<size_t>(j)];
+        // A block of the own segment may come after these queries.
+        if (!keeps(n / (strips / heads), j) || block.first > strip.last_position) continue;
+        const int64_t next = s.kept[static_cast<size_t>(std::min(end + part / kParts, count - 1))];
+        const int64_t offset = next * block_bytes + part % kParts * block_bytes / kParts;
+        s.visits.push_back({&block, &strip, packed_.keys.data() + offset, packed_.values.data() + offset});
+        ++part;
+      }
+    }
+    if (end == count || static_cast<int64_t>(s.visits.size()) >= kVisitsAtOnce) {
+      engine_.attend(tile_shape(padded_block_), s.visits.data(), static_cast<int64_t>(s.visits.size()),
+                     s.logits.data());
+      s.visits.clear();
+    }
+  }
 }
 
 void HeadGroup::finish_strip(const QueryStrip& strip, int64_t g, int64_t first_row, int64_t rows, Scratch& s) {

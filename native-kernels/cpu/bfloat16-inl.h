@@ -51,24 +51,48 @@ inline void pair_keys(int64_t keys, int64_t dim, const uint16_t* rows, int64_t r
   }
 }
 
-// Weights as units of an even and the odd key after it: (keys / 2, kStripWidth), at the front of the logits.
-void weigh_bfloat16_keys(int64_t keys, float scale, const VecF* shift, float* logits, VecF* total) {
-  const float factor = scale * kLog2E;
-  VecF scaled_shift[kNv], sum[kNv] = {};
-  for (int v = 0; v < kNv; ++v) scaled_shift[v] = shift[v] * factor;
-  // Interleaves the halves of a converted vector: even keys' elements below, odd keys' above.
-  const __m512i interleave = _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23, 7, 22,
-                                              6, 21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
-  for (int64_t j = 0; j < keys; j += 2) {
+// Makes weights of logits, relative to `shift`, and adds them up.
+struct Bfloat16Weigher {
+  float factor;
+  VecF shift[kNv];
+  VecF total[kNv] = {};
+
+  Bfloat16Weigher(float scale, const VecF* max) : factor(scale * kLog2E) {
+    for (int v = 0; v < kNv; ++v) shift[v] = max[v] * factor;
+  }
+
+  // 2^y with a relative error of 3e-6; 0 where a float's range ends. It adds where it can: of the two ports for
+  // vectors, one does not multiply while the processor's matrix unit is in use.
+  static VecF power(VecF y) {
+    const float rounder = 12582912.0f;  // 1.5 * 2^23: adding it leaves the rounded integer in the low bits
+    const VecF n = (y + rounder) - rounder;
+    const VecF f = y - n;
+    VecF p = f * 0.00958285294f + 0.0559064262f;  // 2^f for -0.5 <= f <= 0.5
+    p = p * f + 0.240240991f;
+    p = p * f + 0.693124175f;
+    p = p * f + 1.0f;
+    const __mmask16 in_range = _mm512_cmp_ps_mask((__m512)y, _mm512_set1_ps(-125), _CMP_GT_OQ);
+    return (VecF)_mm512_maskz_scalef_ps(in_range, (__m512)p, (__m512)n);
+  }
+
+  // Vector v of keys j and j + 1, rounded to units of both: to row j / 2 of weights (keys / 2, kStripWidth).
+  void weigh_pair(int64_t j, int v, const float* logits, float* weights) {
+    const float* at = logits + j * kStripWidth + v * kWidth;
+    const VecF even = power(load<VecF>(at) * factor - shift[v]);
+    const VecF odd = power(load<VecF>(at + kStripWidth) * factor - shift[v]);
+    total[v] += even + odd;
+    const __m512i half = _mm512_set1_epi32(0x8000), high = _mm512_set1_epi32(static_cast<int>(0xffff0000));
+    const __m512i low = _mm512_srli_epi32(_mm512_add_epi32((__m512i)even, half), 16);
+    const int or_masked = 0xf8;  // first | (second & third)
+    store(weights + j / 2 * kStripWidth + v * kWidth,
+          _mm512_ternarylogic_epi32(low, _mm512_add_epi32((__m512i)odd, half), high, or_masked));
+  }
+
+  // All keys from j on.
+  void weigh_from(int64_t j, int64_t keys, const float* logits, float* weights) {
+    for (; j < keys; j += 2) {
 #pragma GCC unroll 8
-    for (int v = 0; v < kNv; ++v) {
-      const float* at = logits + j * kStripWidth + v * kWidth;
-      const VecF even = exp2<4>(load<VecF>(at) * factor - scaled_shift[v]);
-      const VecF odd = exp2<4>(load<VecF>(at + kStripWidth) * factor - scaled_shift[v]);
-      sum[v] += even + odd;
-      const __m512i halves = (__m512i)_mm512_cvtne2ps_pbh((__m512)odd, (__m512)even);
-      store(logits + j / 2 * kStripWidth + v * kWidth, _mm512_permutexvar_epi16(interleave, halves));
+      for (int v = 0; v < kNv; ++v) weigh_pair(j, v, logits, weights);
     }
   }
-  for (int v = 0; v < kNv; ++v) total[v] += sum[v];
-}
+};

@@ -53,8 +53,7 @@ void HeadGroup::run(int64_t batch, int64_t kv_head) {
   packed_.keys.reserve(blocks * padded_block_ * row_bytes_);
   packed_.values.reserve(blocks * padded_block_ * row_bytes_);
   packed_.positions.reserve(blocks * padded_block_);
-  packed_.first.reserve(blocks);
-  packed_.last.reserve(blocks);
+  packed_.blocks.resize(static_cast<size_t>(blocks));
   packed_.mean_keys.reserve(padded_dim_ * round_up(blocks, kPadding));
   for (std::vector<int32_t>& order : orders_) {
     order.resize(static_cast<size_t>(grid_.seqlen_k));

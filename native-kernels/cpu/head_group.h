@@ -31,26 +31,20 @@ class HeadGroup {
     AlignedBuffer<char> keys;          // (k_blocks, padded block, padded dim) elements of the engine
     AlignedBuffer<char> values;        // the same size
     AlignedBuffer<int32_t> positions;  // (k_blocks, padded block): original position, INT32_MAX for padding
-    AlignedBuffer<int32_t> first;      // (k_blocks): smallest original position
-    AlignedBuffer<int32_t> last;       // (k_blocks): largest
+    std::vector<KeyBlock> blocks;      // (k_blocks): where each lies in these
     AlignedBuffer<float> mean_keys;    // (padded dim, padded k_blocks)
-  };
-
-  // A head's turn with a key block.
-  struct Visit {
-    int64_t head;
-    int64_t block;
   };
 
   // What one thread works with.
   struct Scratch {
     AlignedBuffer<char> q;        // (strips, padded dim, width)
-    AlignedBuffer<float> logits;  // (padded block, width)
+    AlignedBuffer<float> logits;  // what Engine::attend works with
     AlignedBuffer<float> o;       // (strips, padded dim, width)
     AlignedBuffer<float> max;     // (strips, width)
     AlignedBuffer<double> sum;    // (strips, width)
     AlignedBuffer<float> floats;  // rows of floats
     std::vector<QueryStrip> strips;
+    std::vector<int64_t> kept;  // blocks that a row keeps
     std::vector<Visit> visits;
     std::vector<Ranked> ranked;  // blocks of a row or keys of a segment, to be sorted
     std::vector<Ranked> spare;
@@ -66,7 +60,7 @@ class HeadGroup {
   void keep_by_score(const float* scores, int64_t count, double total, uint64_t* mask, Scratch& scratch);
   void attend(int64_t first_head, int64_t heads);
   void attend_block(int64_t first_head, int64_t heads, int64_t i, Scratch& scratch);
-  KeyBlock key_block(int64_t j) const;
+  void go_through_blocks(int64_t first_head, int64_t heads, int64_t i, Scratch& scratch);
   void finish_strip(const QueryStrip& strip, int64_t g, int64_t first_row, int64_t rows, Scratch& scratch);
   void record(int64_t g);
 

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <type_traits>
 
 #include "kernels.h"
 #include "layer_kernels.h"
@@ -28,55 +29,172 @@ struct TileConfig {
   uint8_t rows[16] = {16, 16, 16, 16, 16, 16, 16, 16};
 };
 
+// Configures the tile registers of this thread, and frees them in the end.
+struct Session {
+  Session() {
+    static const TileConfig config;
+    asm volatile("ldtilecfg %0" ::"m"(config));
+  }
+  ~Session() { _tile_release(); }
+};
+
 // The compiler knows neither what memory the tile instructions read nor what they write.
 inline void memory_barrier() { asm volatile("" ::: "memory"); }
 
-// c (32, 32) [+]= a b: a has 32 rows, a_row bytes apart, of 64-byte steps; b rows of units, 32 to a row; both go on for
-// `steps`. Registers 0..3 hold c, 4 and 5 rows of a, 6 and 7 columns of b. On the way it fetches one byte from `ahead`
-// on for kParts bytes of a.
-template <bool kAccumulate>
-inline void multiply_tiles(int64_t steps, const char* a, int64_t a_row, const float* b, float* c, const char* ahead) {
-  constexpr int64_t kRowBytes = kStripWidth * sizeof(float);
-  constexpr int64_t kAhead = 32 * 64 / kParts;  // bytes for a step
-  if (kAccumulate) {
-    _tile_loadd(0, c, kRowBytes);
-    _tile_loadd(1, c + 16, kRowBytes);
-    _tile_loadd(2, c + 16 * kStripWidth, kRowBytes);
-    _tile_loadd(3, c + 16 * kStripWidth + 16, kRowBytes);
-  } else {
-    _tile_zero(0);
-    _tile_zero(1);
-    _tile_zero(2);
-    _tile_zero(3);
-  }
-  for (int64_t i = 0; i < steps; ++i) {
-    _tile_loadd(4, a + i * 64, a_row);
-    _tile_loadd(6, b + i * 16 * kStripWidth, kRowBytes);
-    _tile_dpbf16ps(0, 4, 6);
-    _tile_loadd(7, b + i * 16 * kStripWidth + 16, kRowBytes);
-    _tile_dpbf16ps(1, 4, 7);
-    for (int64_t n = 0; n < kAhead; n += 64) fetch(ahead + i * kAhead + n);
-    _tile_loadd(5, a + i * 64 + 16 * a_row, a_row);
-    _tile_dpbf16ps(2, 5, 6);
-    _tile_dpbf16ps(3, 5, 7);
-  }
-  _tile_stored(0, c, kRowBytes);
-  _tile_stored(1, c + 16, kRowBytes);
-  _tile_stored(2, c + 16 * kStripWidth, kRowBytes);
-  _tile_stored(3, c + 16 * kStripWidth + 16, kRowBytes);
+template <int kTile>
+inline void zero_tile() {
+  asm volatile("tilezero %%tmm%c0" ::"i"(kTile));
 }
+
+template <int kTile>
+inline void load_tile(const void* from, int64_t row_bytes) {
+  asm volatile("tileloadd (%0,%1,1), %%tmm%c2" ::"r"(from), "r"(row_bytes), "i"(kTile));
+}
+
+template <int kTile>
+inline void store_tile(void* to, int64_t row_bytes) {
+  asm volatile("tilestored %%tmm%c2, (%0,%1,1)" ::"r"(to), "r"(row_bytes), "i"(kTile));
+}
+
+// A product of matrices goes by tiles of two by two: registers 0..3 hold sums (32, 32), 4 and 5 what of a belongs to
+// their rows, 6 and 7 what of b belongs to their columns. A quarter is what one of the sums needs; they are of use in
+// their order only.
+
+constexpr int64_t kSumsRowBytes = 32 * sizeof(float);
+
+// Two tiles in memory, each with its rows `row` bytes apart.
+struct TilePair {
+  const char* first;
+  int64_t second;  // bytes from the first to the second
+  int64_t row;
+};
+
+template <int kQuarter>
+inline float* quarter_of(float* sums) {
+  return sums + kQuarter / 2 * 16 * 32 + kQuarter % 2 * 16;
+}
+
+template <int kQuarter>
+inline void begin_quarter(bool accumulate, float* sums) {
+  if (accumulate) {
+    load_tile<kQuarter>(quarter_of<kQuarter>(sums), kSumsRowBytes);
+  } else {
+    zero_tile<kQuarter>();
+  }
+}
+
+template <int kQuarter>
+inline void multiply_quarter(const TilePair& a, const TilePair& b) {
+  constexpr int kRow = kQuarter / 2, kColumn = kQuarter % 2;
+  if (kColumn == 0) load_tile<4 + kRow>(a.first + kRow * a.second, a.row);
+  if (kRow == 0) load_tile<6 + kColumn>(b.first + kColumn * b.second, b.row);
+  asm volatile("tdpbf16ps %%tmm%c2, %%tmm%c1, %%tmm%c0" ::"i"(kQuarter), "i"(4 + kRow), "i"(6 + kColumn));
+}
+
+template <int kQuarter>
+inline void end_quarter(float* sums) {
+  store_tile<kQuarter>(quarter_of<kQuarter>(sums), kSumsRowBytes);
+}
+
+// Calls f with each quarter's number, as a type.
+template <typename F>
+inline void for_quarters(const F& f) {
+  f(std::integral_constant<int, 0>());
+  f(std::integral_constant<int, 1>());
+  f(std::integral_constant<int, 2>());
+  f(std::integral_constant<int, 3>());
+}
+
+// c (32 groups, 32) [+]= a b: a has rows a_row bytes apart, of 64-byte steps; b rows of units, 32 to a row.
+struct Product {
+  int64_t groups;
+  int64_t steps;
+  const char* a;
+  int64_t a_row;
+  const float* b;
+  float* c;
+  bool accumulate;
+  const char* next;  // a part of what a will be soon
+
+  int64_t all_steps() const { return groups * steps; }
+};
+
+// Products under way: up to two, one after the other, step by step, so that other work can go on between the quarters.
+// The matrix unit computes meanwhile.
+class Products {
+ public:
+  Products() = default;
+  explicit Products(const Product& product) { add(product); }
+
+  void add(const Product& product) {
+    products_[count_++] = product;
+    steps_left_ += product.all_steps();
+  }
+
+  int64_t steps_left() const { return steps_left_; }
+
+  void begin_step() {
+    const Product& p = products_[index_];
+    a_ = {p.a + group_ * 32 * p.a_row + step_ * 64, 16 * p.a_row, p.a_row};
+    b_ = {reinterpret_cast<const char*>(p.b + step_ * 16 * 32), 64, kSumsRowBytes};
+    next_ = p.next + (group_ * p.steps + step_) * kFetch * 4;
+    is_first_ = step_ == 0;
+    if (is_first_) {
+      finished_ = sums_;
+      sums_ = p.c + group_ * 32 * 32;
+      accumulate_ = p.accumulate;
+    }
+    if (++step_ == p.steps) {
+      step_ = 0;
+      if (++group_ == p.groups) {
+        group_ = 0;
+        ++index_;
+      }
+    }
+    --steps_left_;
+  }
+
+  // The sums of the group before are stored here, when they have had time to get ready.
+  template <int kQuarter>
+  void do_quarter() {
+    if (is_first_) {
+      if (finished_ != nullptr) end_quarter<kQuarter>(finished_);
+      begin_quarter<kQuarter>(accumulate_, sums_);
+    }
+    multiply_quarter<kQuarter>(a_, b_);
+    for (int64_t n = 0; n < kFetch; n += 64) fetch(next_ + kQuarter * kFetch + n);
+  }
+
+  // Does what is left.
+  void finish() {
+    while (steps_left_ > 0) {
+      begin_step();
+      for_quarters([&](auto quarter) { do_quarter<quarter.value>(); });
+    }
+    if (sums_ != nullptr) for_quarters([&](auto quarter) { end_quarter<quarter.value>(sums_); });
+    sums_ = nullptr;
+  }
+
+ private:
+  static constexpr int64_t kFetch = 32 * 64 / kParts / 4;  // bytes for a quarter
+
+  Product products_[2];
+  int count_ = 0;
+  int index_ = 0;
+  int64_t steps_left_ = 0;
+  int64_t group_ = 0;
+  int64_t step_ = 0;
+  // Of the step under way.
+  TilePair a_, b_;
+  const char* next_;
+  bool is_first_;
+  bool accumulate_;
+  float* sums_ = nullptr;
+  float* finished_ = nullptr;
+};
 
 struct AmxEngine {
   static constexpr int64_t kElementSize = sizeof(uint16_t);
-
-  // Configures the tile registers of this thread, and frees them in the end.
-  struct Session {
-    Session() {
-      static const TileConfig config;
-      asm volatile("ldtilecfg %0" ::"m"(config));
-    }
-    ~Session() { _tile_release(); }
-  };
 
   // Values as (dim, keys): pairs of keys first, so that what is transposed are units of 4 bytes.
   static void gather_values(const Rows& rows, const int32_t* places, int64_t count, int64_t padded_count,
@@ -88,43 +206,148 @@ struct AmxEngine {
     });
   }
 
-  static void multiply_keys(const TileShape& shape, const void* keys, int64_t key_stride, const void* q, float* result,
-                            const char* ahead) {
+  static Product keys_product(const TileShape& shape, const void* keys, int64_t key_stride, const void* q,
+                              float* logits, const char* next) {
+    return {shape.keys / 32,
+            shape.dim / 32,
+            static_cast<const char*>(keys),
+            key_stride,
+            static_cast<const float*>(q),
+            logits,
+            false,
+            next};
+  }
+
+  static Product keys_product(const TileShape& shape, const Visit& visit, float* logits) {
+    return keys_product(shape, visit.block->keys, shape.dim * kElementSize, visit.strip->q, logits, visit.next_keys);
+  }
+
+  static Product values_product(const TileShape& shape, const Visit& visit, const float* weights) {
+    return {shape.dim / 32,
+            shape.keys / 32,
+            static_cast<const char*>(visit.block->values),
+            shape.keys * kElementSize,
+            weights,
+            visit.strip->o,
+            true,
+            visit.next_values};
+  }
+
+  static void run(const Product& product) {
     memory_barrier();
-    for (int64_t j = 0; j < shape.keys; j += 32) {
-      multiply_tiles<false>(shape.dim / 32, static_cast<const char*>(keys) + j * key_stride, key_stride,
-                            static_cast<const float*>(q), result + j * kStripWidth,
-                            ahead + j * shape.dim * kElementSize / kParts);
+    Products(product).finish();
+    memory_barrier();
+  }
+
+  static void logits(const TileShape& shape, const void* keys, int64_t key_stride, const void* q, float* result) {
+    [[maybe_unused]] const Session session;
+    run(keys_product(shape, keys, key_stride, q, result, static_cast<const char*>(keys)));
+  }
+
+  // Weighs the keys while products are under way: kKeys of them to a step.
+  template <int kKeys>
+  static void weigh(int64_t keys, const float* logits, float* weights, Products& products, Bfloat16Weigher& weigher) {
+    int64_t j = 0;
+    for (; products.steps_left() > 0 && j + kKeys <= keys; j += kKeys) {
+      products.begin_step();
+      for_quarters([&](auto quarter) {
+        products.do_quarter<quarter.value>();
+#pragma GCC unroll 16
+        for (int n = quarter.value * kKeys / 4; n < (quarter.value + 1) * kKeys / 4; ++n) {
+          weigher.weigh_pair(j + n / kNv * 2, n % kNv, logits, weights);
+        }
+      });
+    }
+    weigher.weigh_from(j, keys, logits, weights);
+    products.finish();
+  }
+
+  // So many keys to a step that work and products end together, or the products later.
+  static void weigh(const TileShape& shape, const float* logits, float* weights, Products& products,
+                    Bfloat16Weigher& weigher) {
+    memory_barrier();
+    if (shape.dim <= 32) {
+      weigh<16>(shape.keys, logits, weights, products, weigher);
+    } else if (shape.dim <= 96) {
+      weigh<8>(shape.keys, logits, weights, products, weigher);
+    } else if (shape.dim <= 224) {
+      weigh<4>(shape.keys, logits, weights, products, weigher);
+    } else {
+      weigh<2>(shape.keys, logits, weights, products, weigher);
     }
     memory_barrier();
   }
 
-  static void weigh_keys(int64_t keys, float scale, const VecF* shift, float* logits, VecF* total) {
-    weigh_bfloat16_keys(keys, scale, shift, logits, total);
+  // The softmax of one visit, whose logits are there, while `products` are under way, which may replace them. Where
+  // every query has seen a key and sees all of these, the largest logits are not looked for first: the sum tells
+  // whether a weight may have become too large, and they are computed again then.
+  static bool softmax(const TileShape& shape, const Visit& visit, float* logits, float* weights, float* spare,
+                      Products& products, float* shrink) {
+    const QueryStrip& strip = *visit.strip;
+    const int32_t* positions = masked_positions(visit);
+    VecF max[kNv];
+    VecI unseen = {};
+    for (int v = 0; v < kNv; ++v) {
+      max[v] = load<VecF>(strip.max + v * kWidth);
+      unseen |= max[v] == broadcast(-__builtin_inff());
+    }
+    const auto weigh_all = [&](const VecF* shift, VecF* total) {
+      Bfloat16Weigher weigher(shape.scale, shift);
+      weigh(shape, logits, weights, products, weigher);
+      for (int v = 0; v < kNv; ++v) total[v] = weigher.total[v];
+    };
+    if (positions == nullptr && !any_lane(unseen)) {
+      VecF total[kNv];
+      weigh_all(max, total);
+      VecI too_large = {};
+      for (int v = 0; v < kNv; ++v) too_large |= ~(total[v] <= kMaxWeight * static_cast<float>(shape.keys));
+      if (!any_lane(too_large)) {
+        for (int v = 0; v < kNv; ++v) add_to_doubles(total[v], strip.sum + v * kWidth);
+        return false;
+      }
+      run(keys_product(shape, visit, spare));
+      logits = spare;
+    }
+    return softmax_tile(shape.keys, shape.scale, positions, strip.first_position, logits, strip.max, strip.sum, shrink,
+                        weigh_all);
   }
 
-  static void add_values(const TileShape& shape, const void* values, const float* weights, bool rescale,
-                         const float* shrink, float* o, const char* ahead) {
-    if (rescale) {
-      for (int64_t d = 0; d < shape.dim; ++d) {
-        for (int v = 0; v < kNv; ++v) {
-          float* at = o + d * kStripWidth + v * kWidth;
-          store(at, load<VecF>(at) * load<VecF>(shrink + v * kWidth));
-        }
+  // While a visit's keys are weighed, the values of the one before are added, and then the logits of the one after
+  // computed: the vector units and the matrix unit work at the same time. The new logits may take the place of the old:
+  // in the second half of the products, each 32 of them are stored when those have been weighed.
+  static void attend(const TileShape& shape, const Visit* visits, int64_t count, float* scratch) {
+    if (count == 0) return;
+    const int64_t tile = shape.keys * kStripWidth;
+    float* logits = scratch;
+    float* weights[2] = {scratch + tile, scratch + tile + tile / 2};
+    float* spare = scratch + 2 * tile;
+    [[maybe_unused]] const Session session;
+    run(keys_product(shape, visits[0], logits));
+    for (int64_t n = 0; n < count; ++n) {
+      Products products;
+      if (n > 0) products.add(values_product(shape, visits[n - 1], weights[(n - 1) % 2]));
+      if (n > 0 && n + 1 < count) products.add(keys_product(shape, visits[n + 1], logits));
+      float shrink[kStripWidth];
+      if (softmax(shape, visits[n], logits, weights[n % 2], spare, products, shrink)) {
+        rescale(shape.dim, shrink, visits[n].strip->o);
+      }
+      if (n == 0 && count > 1) run(keys_product(shape, visits[1], logits));
+    }
+    run(values_product(shape, visits[count - 1], weights[(count - 1) % 2]));
+  }
+
+  static void rescale(int64_t dim, const float* shrink, float* o) {
+    for (int64_t d = 0; d < dim; ++d) {
+      for (int v = 0; v < kNv; ++v) {
+        float* at = o + d * kStripWidth + v * kWidth;
+        store(at, load<VecF>(at) * load<VecF>(shrink + v * kWidth));
       }
     }
-    const int64_t row = shape.keys * kElementSize;
-    memory_barrier();
-    for (int64_t d = 0; d < shape.dim; d += 32) {
-      multiply_tiles<true>(shape.keys / 32, static_cast<const char*>(values) + d * row, row, weights,
-                           o + d * kStripWidth, ahead + d * row / kParts);
-    }
-    memory_barrier();
   }
 };
 
 constexpr Engine kBfloat16Engine = {PBS_ATTN_BFLOAT16,        gather_bfloat16,   gather_bfloat16_queries,
-                                    AmxEngine::gather_values, logits<AmxEngine>, attend<AmxEngine>};
+                                    AmxEngine::gather_values, AmxEngine::logits, AmxEngine::attend};
 
 // ---- Linear layers
 
@@ -159,38 +382,19 @@ void pack_weight_panel(const Rows& rows, int64_t count, int64_t first_column, in
 
 // c (32, 32) [+]= a b over some steps of packed panels.
 inline void multiply_panels(int64_t steps, const char* a, const char* b, bool accumulate, float* c) {
-  constexpr int64_t kRowBytes = kPanel * sizeof(float);
-  if (accumulate) {
-    _tile_loadd(0, c, kRowBytes);
-    _tile_loadd(1, c + 16, kRowBytes);
-    _tile_loadd(2, c + 16 * kPanel, kRowBytes);
-    _tile_loadd(3, c + 16 * kPanel + 16, kRowBytes);
-  } else {
-    _tile_zero(0);
-    _tile_zero(1);
-    _tile_zero(2);
-    _tile_zero(3);
-  }
+  for_quarters([&](auto quarter) { begin_quarter<quarter.value>(accumulate, c); });
   for (int64_t i = 0; i < steps; ++i, a += kPanelStepBytes, b += kPanelStepBytes) {
-    _tile_loadd(4, a, 64);
-    _tile_loadd(6, b, 64);
-    _tile_dpbf16ps(0, 4, 6);
-    _tile_loadd(7, b + 1024, 64);
-    _tile_dpbf16ps(1, 4, 7);
-    _tile_loadd(5, a + 1024, 64);
-    _tile_dpbf16ps(2, 5, 6);
-    _tile_dpbf16ps(3, 5, 7);
+    for_quarters([&](auto quarter) {
+      multiply_quarter<quarter.value>({a, kPanelStepBytes / 2, 64}, {b, kPanelStepBytes / 2, 64});
+    });
   }
-  _tile_stored(0, c, kRowBytes);
-  _tile_stored(1, c + 16, kRowBytes);
-  _tile_stored(2, c + 16 * kPanel, kRowBytes);
-  _tile_stored(3, c + 16 * kPanel + 16, kRowBytes);
+  for_quarters([&](auto quarter) { end_quarter<quarter.value>(c); });
 }
 
 // In pieces of columns of which all four panels, and the sums, stay in the nearest cache.
 void multiply_block(int64_t steps, const char* const x[2], const char* const w[2], bool accumulate, float* c) {
   constexpr int64_t kPieceSteps = 8;
-  [[maybe_unused]] const AmxEngine::Session session;
+  [[maybe_unused]] const Session session;
   memory_barrier();
   for (int64_t step = 0; step < steps; step += kPieceSteps) {
     const int64_t piece = steps - step < kPieceSteps ? steps - step : kPieceSteps;

@@ -29,8 +29,6 @@ struct Bfloat16Unit {
 struct Bfloat16Engine {
   static constexpr int64_t kElementSize = sizeof(uint16_t);
 
-  struct Session {};
-
   // Values as (dim / kPadding, keys / 2, kPadding) units.
   static void gather_values(const Rows& rows, const int32_t* places, int64_t count, int64_t padded_count,
                             int64_t padded_dim, void* packed) {
@@ -48,7 +46,9 @@ struct Bfloat16Engine {
   }
 
   static void weigh_keys(int64_t keys, float scale, const VecF* shift, float* logits, VecF* total) {
-    weigh_bfloat16_keys(keys, scale, shift, logits, total);
+    Bfloat16Weigher weigher(scale, shift);
+    weigher.weigh_from(0, keys, logits, logits);
+    for (int v = 0; v < kNv; ++v) total[v] += weigher.total[v];
   }
 
   static void add_values(const TileShape& shape, const void* values, const float* weights, bool, const float* shrink,

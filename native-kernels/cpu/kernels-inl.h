@@ -17,6 +17,7 @@ constexpr int64_t kStripWidth = kNv * kWidth;
 // How much larger than `max` a scaled logit may be before the sums are rescaled: e^6 does no harm to a float, and
 // rescaling is rare then.
 constexpr float kMaxLag = 6;
+constexpr float kMaxWeight = 403.4288f;  // e^kMaxLag
 
 template <typename V, typename T>
 inline V load(const T* p) {
@@ -34,9 +35,7 @@ inline VecF broadcast(float x) { return x - VecF{}; }
 
 constexpr float kLog2E = 1.44269504f;
 
-// 2^y with the relative error of a polynomial of degree 4 (3e-6) or 6 (6e-8, and 2^0 is 1); 0 where a float's range
-// ends. y < 128.
-template <int kDegree>
+// 2^y with a relative error of 6e-8, and 2^0 is 1; 0 where a float's range ends. y < 128.
 inline VecF exp2(VecF y) {
 #ifdef __AVX512F__
   const VecF f = (VecF)_mm512_reduce_ps((__m512)y, _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC);
@@ -45,20 +44,12 @@ inline VecF exp2(VecF y) {
   const VecF shifted = (y - 0.5f) + rounder;
   const VecF f = y - (shifted - rounder);
 #endif
-  VecF p;  // 2^f for 0 <= f <= 1
-  if (kDegree == 4) {
-    p = f * 0.0135341678f + 0.0520114601f;
-    p = p * f + 0.241442755f;
-    p = p * f + 0.693003833f;
-    p = p * f + 1.00000262f;
-  } else {
-    p = f * 0.000217022549f + 0.00124396884f;
-    p = p * f + 0.00967884064f;
-    p = p * f + 0.0554833412f;
-    p = p * f + 0.24022983f;
-    p = p * f + 0.693147004f;
-    p = p * f + 1.0f;
-  }
+  VecF p = f * 0.000217022549f + 0.00124396884f;  // 2^f for 0 <= f <= 1
+  p = p * f + 0.00967884064f;
+  p = p * f + 0.0554833412f;
+  p = p * f + 0.24022983f;
+  p = p * f + 0.693147004f;
+  p = p * f + 1.0f;
 #ifdef __AVX512F__
   return (VecF)_mm512_scalef_ps((__m512)p, (__m512)y);  // times 2^floor(y)
 #else
@@ -73,7 +64,7 @@ inline VecF exp2(VecF y) {
 }
 
 // e^(scale (x - max)) as precise as floats are, for max and x of hundreds too.
-inline VecF exp_from(VecF x, VecF max, float scale) { return exp2<6>((x - max) * (scale * kLog2E)); }
+inline VecF exp_from(VecF x, VecF max, float scale) { return exp2((x - max) * (scale * kLog2E)); }
 
 inline float sum_lanes(VecF v) {
   float lanes[kWidth];
@@ -279,9 +270,6 @@ struct FloatUnit {
   static VecF multiply_add(VecF sum, Unit a, VecF b) { return sum + broadcast(a) * b; }
 };
 
-// A block is fetched in as many parts, one for each of the first strips that go through the block before it.
-constexpr int64_t kParts = 4;
-
 // Steps of a product between two tests for its end. k is a multiple of it.
 constexpr int64_t kUnroll = 8;
 
@@ -374,12 +362,12 @@ double exp_row(int64_t n, float* x, float max, float scale) {
 
 // ---- Softmax
 
-// The weights of a tile replace its logits (keys, kStripWidth); max and sum move on. shrink (kStripWidth) says by how
+// From the logits of a tile (keys, kStripWidth) to weights; max and sum move on. shrink (kStripWidth) says by how
 // much what was summed before has to be multiplied; the result whether any of it is not 1. Positions null: every key is
-// visible.
-template <typename E>
+// visible. weigh(shift, total) makes weights of the logits, relative to shift, and adds them up.
+template <typename W>
 inline bool softmax_tile(int64_t keys, float scale, const int32_t* positions, int32_t first_position, float* logits,
-                         float* max, double* sum, float* shrink) {
+                         float* max, double* sum, float* shrink, const W& weigh) {
   const float infinity = __builtin_inff();
   VecF best[kNv], shift[kNv], total[kNv] = {};
   for (int v = 0; v < kNv; ++v) best[v] = broadcast(-infinity);
@@ -413,7 +401,7 @@ inline bool softmax_tile(int64_t keys, float scale, const int32_t* positions, in
     store(shrink + v * kWidth, exp_from(old, shift[v], scale));
     changed |= now != old;
   }
-  E::weigh_keys(keys, scale, shift, logits, total);
+  weigh(shift, total);
   const bool rescale = any_lane(changed);
   for (int v = 0; v < kNv; ++v) {
     if (rescale) {
@@ -426,29 +414,28 @@ inline bool softmax_tile(int64_t keys, float scale, const int32_t* positions, in
   return rescale;
 }
 
-// Takes strips of queries through a key block with the products of engine E, which fetch the next block on the way.
+// The key positions that a visit has to compare with its queries'; null if they see the whole block.
+inline const int32_t* masked_positions(const Visit& visit) {
+  return visit.block->last <= visit.strip->first_position ? nullptr : visit.block->positions;
+}
+
+// Takes strips through key blocks with the products of engine E, which fetch the next ones on the way.
 template <typename E>
-void attend(const TileShape& shape, const KeyBlock& block, const KeyBlock& next, const QueryStrip* strips,
-            int64_t count, float* scratch) {
-  [[maybe_unused]] const typename E::Session session;
-  const int64_t part_bytes = shape.keys * shape.dim * E::kElementSize / kParts;
-  for (const QueryStrip* s = strips; s < strips + count; ++s) {
-    if (block.first > s->last_position) continue;  // a block of the own segment that comes after these queries
-    const int32_t* positions = block.last <= s->first_position ? nullptr : block.positions;
-    const int64_t part = s - strips < kParts ? s - strips : kParts - 1;
-    const char* next_keys = static_cast<const char*>(next.keys) + part * part_bytes;
-    const char* next_values = static_cast<const char*>(next.values) + part * part_bytes;
+void attend(const TileShape& shape, const Visit* visits, int64_t count, float* scratch) {
+  for (const Visit* visit = visits; visit < visits + count; ++visit) {
+    const KeyBlock& block = *visit->block;
+    const QueryStrip& strip = *visit->strip;
     float shrink[kStripWidth];
-    E::multiply_keys(shape, block.keys, shape.dim * E::kElementSize, s->q, scratch, next_keys);
-    const bool rescale =
-        softmax_tile<E>(shape.keys, shape.scale, positions, s->first_position, scratch, s->max, s->sum, shrink);
-    E::add_values(shape, block.values, scratch, rescale, shrink, s->o, next_values);
+    E::multiply_keys(shape, block.keys, shape.dim * E::kElementSize, strip.q, scratch, visit->next_keys);
+    const bool rescale = softmax_tile(
+        shape.keys, shape.scale, masked_positions(*visit), strip.first_position, scratch, strip.max, strip.sum, shrink,
+        [&](const VecF* shift, VecF* total) { E::weigh_keys(shape.keys, shape.scale, shift, scratch, total); });
+    E::add_values(shape, block.values, scratch, rescale, shrink, strip.o, visit->next_values);
   }
 }
 
 template <typename E>
 void logits(const TileShape& shape, const void* keys, int64_t key_stride, const void* q, float* result) {
-  [[maybe_unused]] const typename E::Session session;
   E::multiply_keys(shape, keys, key_stride, q, result, static_cast<const char*>(keys));
 }
 
@@ -456,8 +443,6 @@ void logits(const TileShape& shape, const void* keys, int64_t key_stride, const 
 
 struct FloatEngine {
   static constexpr int64_t kElementSize = sizeof(float);
-
-  struct Session {};  // nothing to prepare
 
   static void gather_queries(const Rows& rows, int64_t count, int64_t padded_dim, void* packed) {
     float floats[kStripWidth * kMaxDim];
@@ -506,7 +491,8 @@ constexpr Engine kFloatEngine = {PBS_ATTN_FLOAT32,           gather_floats,     
 
 void update_sums(int64_t keys, float scale, float* logits, float* max, double* sum) {
   float shrink[kStripWidth];
-  softmax_tile<FloatEngine>(keys, scale, nullptr, 0, logits, max, sum, shrink);
+  softmax_tile(keys, scale, nullptr, 0, logits, max, sum, shrink,
+               [&](const VecF* shift, VecF* total) { FloatEngine::weigh_keys(keys, scale, shift, logits, total); });
 }
 
 void column_sums(int64_t strips, int64_t keys, float scale, const float* logits, const float* max, const float* weight,

@@ -40,12 +40,26 @@ struct QueryStrip {
   int32_t last_position;
 };
 
+// A block is fetched from memory in as many parts, one in each of the visits before it.
+constexpr int64_t kParts = 4;
+
+// A strip's turn with a key block.
+struct Visit {
+  const KeyBlock* block;
+  const QueryStrip* strip;
+  // Parts of keys and of values that are needed soon, block size / kParts from here on; any address will do.
+  const char* next_keys;
+  const char* next_values;
+};
+
 // Sizes of a tile, and the factor on q k.
 struct TileShape {
   int64_t keys;  // padded
   int64_t dim;   // padded
   float scale;
 };
+
+constexpr int64_t kScratchTiles = 3;
 
 // Attention in one element type.
 struct Engine {
@@ -63,10 +77,8 @@ struct Engine {
                         int64_t padded_dim, void* packed);
   // q k for each key and query: (keys, width), without the factor. Rows of keys are key_stride bytes apart.
   void (*logits)(const TileShape& shape, const void* keys, int64_t key_stride, const void* q, float* logits);
-  // Takes strips through a key block, and brings the next one (or the same) nearer meanwhile. scratch has room for
-  // (keys, width) floats.
-  void (*attend)(const TileShape& shape, const KeyBlock& block, const KeyBlock& next, const QueryStrip* strips,
-                 int64_t count, float* scratch);
+  // Takes strips through key blocks, visit by visit. scratch has room for kScratchTiles times (keys, width) floats.
+  void (*attend)(const TileShape& shape, const Visit* visits, int64_t count, float* scratch);
 };
 
 struct LayerKernels;

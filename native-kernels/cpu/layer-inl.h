@@ -128,7 +128,7 @@ void gate(int64_t n, const float* gates, const float* gate_bias, const float* up
         const VecF g = load<VecF>(chunk + v);
         const VecF y2 = g * -kLog2E;
         // e^-g, with an end to what a float would not hold; silu is 0 there.
-        store(chunk + v, g / (1 + exp2<6>(y2 > 126.0f ? broadcast(126) : y2)));
+        store(chunk + v, g / (1 + exp2(y2 > 126.0f ? broadcast(126) : y2)));
       }
       for (int64_t i = 0; i < count; ++i) {
         chunk[i] *= ups[first + i] + (up_bias == nullptr ? 0 : up_bias[first + i]);

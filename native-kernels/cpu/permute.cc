@@ -70,13 +70,13 @@ void HeadGroup::pack_block(const std::vector<int32_t>& order, int64_t j, Scratch
   int32_t* positions = packed_.positions.data() + j * padded_block_;
   std::copy(places, places + count, positions);
   std::fill(positions + count, positions + padded_block_, std::numeric_limits<int32_t>::max());
-  packed_.first[j] = *std::min_element(places, places + count);
-  packed_.last[j] = *std::max_element(positions, positions + padded_block_);
 
   char* keys = packed_.keys.data() + j * padded_block_ * row_bytes_;
+  char* values = packed_.values.data() + j * padded_block_ * row_bytes_;
   engine_.gather_rows(k_rows(), places, count, padded_block_, padded_dim_, keys);
-  engine_.gather_values(v_rows(), places, count, padded_block_, padded_dim_,
-                        packed_.values.data() + j * padded_block_ * row_bytes_);
+  engine_.gather_values(v_rows(), places, count, padded_block_, padded_dim_, values);
+  packed_.blocks[static_cast<size_t>(j)] = {keys, values, positions, *std::min_element(places, places + count),
+                                            *std::max_element(positions, positions + padded_block_)};
   scratch.floats.reserve(padded_dim_);
   float* sums = scratch.floats.data();
   kernels_.sum_rows({engine_.dtype, keys, row_bytes_, padded_dim_}, count, sums);
