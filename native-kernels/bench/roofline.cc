@@ -147,7 +147,7 @@ struct Inputs {
     std::fill(sum.data(), sum.data() + kStrips * width, 0.0);
     logits.reserve(pbs_attn::kScratchTiles * kKeys * width);
     for (int64_t b = 0; b < kBlocks; ++b) {
-      engine.gather_rows(source, positions.data(), kKeys, kKeys, dim, keys.data() + b * kKeys * row_bytes);
+      engine.gather_keys(source, positions.data(), kKeys, kKeys, dim, keys.data() + b * kKeys * row_bytes);
       engine.gather_values(source, positions.data(), kKeys, kKeys, dim, values.data() + b * kKeys * row_bytes);
     }
     for (int64_t s = 0; s < kStrips; ++s) {

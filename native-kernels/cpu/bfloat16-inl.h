@@ -18,6 +18,12 @@ void gather_bfloat16(const Rows& rows, const int32_t* places, int64_t count, int
   __builtin_memset(to, 0, static_cast<size_t>(padded_count - count) * padded_bytes);
 }
 
+// Brings a row nearer that is gathered soon: rows of a segment come in an order that no hardware foresees.
+inline void fetch_row(const Rows& rows, int64_t place) {
+  const char* row = row_at(rows, place);
+  for (int64_t i = 0; i < rows.dim * static_cast<int64_t>(sizeof(uint16_t)); i += 64) __builtin_prefetch(row + i);
+}
+
 // Calls pack(first key, its rows) for every kKeys keys; their rows stay in the nearest cache meanwhile.
 template <int kKeys, typename F>
 inline void gather_in_chunks(const Rows& rows, const int32_t* places, int64_t count, int64_t padded_count,
@@ -25,6 +31,7 @@ inline void gather_in_chunks(const Rows& rows, const int32_t* places, int64_t co
   alignas(64) uint16_t chunk[kKeys * kMaxDim];
   for (int64_t j = 0; j < padded_count; j += kKeys) {
     const int64_t there = count - j < 0 ? 0 : count - j < kKeys ? count - j : kKeys;
+    for (int64_t next = j + kKeys; next < j + 2 * kKeys && next < count; ++next) fetch_row(rows, places[next]);
     gather_bfloat16(rows, places + j, there, kKeys, padded_dim, chunk);
     pack(j, chunk);
   }

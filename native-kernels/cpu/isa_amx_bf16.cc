@@ -61,6 +61,7 @@ inline void store_tile(void* to, int64_t row_bytes) {
 // their order only.
 
 constexpr int64_t kSumsRowBytes = 32 * sizeof(float);
+constexpr int64_t kTileBytes = 16 * 64;
 
 // Two tiles in memory, each with its rows `row` bytes apart.
 struct TilePair {
@@ -105,18 +106,34 @@ inline void for_quarters(const F& f) {
   f(std::integral_constant<int, 3>());
 }
 
-// c (32 groups, 32) [+]= a b: a has rows a_row bytes apart, of 64-byte steps; b rows of units, 32 to a row.
+// Rows of bfloat16 as the matrix unit reads them: for each 32 rows two tiles, in steps of 64 bytes of each row.
+struct Tiles {
+  TilePair pair;  // of the first rows and the first step
+  int64_t step;   // bytes to the next step
+  int64_t group;  // bytes to the next 32 rows
+};
+
+// Rows where they are.
+inline Tiles tiles_of_rows(const void* rows, int64_t row_bytes) {
+  return {{static_cast<const char*>(rows), 16 * row_bytes, row_bytes}, 64, 32 * row_bytes};
+}
+
+// Packed rows, a tile after the other: what is read together lies together.
+inline TilePair packed_pair(const char* tiles) { return {tiles, kTileBytes, 64}; }
+
+inline Tiles packed_tiles(const char* tiles, int64_t steps_of_row) {
+  return {packed_pair(tiles), 2 * kTileBytes, steps_of_row * 2 * kTileBytes};
+}
+
+// c (32 groups, 32) [+]= a b: b has rows of units, 32 to a row.
 struct Product {
   int64_t groups;
   int64_t steps;
-  const char* a;
-  int64_t a_row;
+  Tiles a;
   const float* b;
   float* c;
   bool accumulate;
   const char* next;  // a part of what a will be soon
-
-  int64_t all_steps() const { return groups * steps; }
 };
 
 // Products under way: up to two, one after the other, step by step, so that other work can go on between the quarters.
@@ -128,14 +145,15 @@ class Products {
 
   void add(const Product& product) {
     products_[count_++] = product;
-    steps_left_ += product.all_steps();
+    steps_left_ += product.groups * product.steps;
   }
 
   int64_t steps_left() const { return steps_left_; }
 
   void begin_step() {
     const Product& p = products_[index_];
-    a_ = {p.a + group_ * 32 * p.a_row + step_ * 64, 16 * p.a_row, p.a_row};
+    a_ = p.a.pair;
+    a_.first += group_ * p.a.group + step_ * p.a.step;
     b_ = {reinterpret_cast<const char*>(p.b + step_ * 16 * 32), 64, kSumsRowBytes};
     next_ = p.next + (group_ * p.steps + step_) * kFetch * 4;
     is_first_ = step_ == 0;
@@ -193,44 +211,76 @@ class Products {
   float* finished_ = nullptr;
 };
 
+// Packs a row of `bytes`, in steps of two tiles, to its place in the first of them; what is past it, or all of it if it
+// is null, is zero.
+inline void pack_row(const char* row, int64_t bytes, int64_t steps, char* packed) {
+  int64_t step = 0;
+  if (row != nullptr) {
+    const int64_t whole = bytes / 64 < steps ? bytes / 64 : steps;
+    for (; step < whole; ++step) __builtin_memcpy(packed + step * 2 * kTileBytes, row + step * 64, 64);
+  }
+  for (; step < steps; ++step) {
+    char* to = packed + step * 2 * kTileBytes;
+    __builtin_memset(to, 0, 64);
+    if (row != nullptr && bytes > step * 64)
+      __builtin_memcpy(to, row + step * 64, static_cast<size_t>(bytes - step * 64));
+  }
+}
+
 struct AmxEngine {
   static constexpr int64_t kElementSize = sizeof(uint16_t);
 
-  // Values as (dim, keys): pairs of keys first, so that what is transposed are units of 4 bytes.
+  static void gather_keys(const Rows& rows, const int32_t* places, int64_t count, int64_t padded_count,
+                          int64_t padded_dim, void* packed) {
+    char* to = static_cast<char*>(packed);
+    for (int64_t r = 0; r < padded_count; ++r) {
+      if (r + 8 < count) fetch_row(rows, places[r + 8]);
+      char* group = to + r / 32 * 32 * padded_dim * kElementSize;
+      pack_row(r < count ? row_at(rows, places[r]) : nullptr, rows.dim * kElementSize, padded_dim / 32,
+               group + r % 32 * 64);
+    }
+  }
+
+  // A row to each dimension, of keys: pairs of keys first, so that what is transposed are units of 4 bytes.
   static void gather_values(const Rows& rows, const int32_t* places, int64_t count, int64_t padded_count,
                             int64_t padded_dim, void* packed) {
     gather_in_chunks<8>(rows, places, count, padded_count, padded_dim, [&](int64_t j, const uint16_t* chunk) {
       uint32_t pairs[4 * kMaxDim];
       pair_keys(8, padded_dim, chunk, padded_dim, kPadding, pairs);
-      transpose(4, padded_dim, pairs, padded_dim, static_cast<uint32_t*>(packed) + j / 2, padded_count / 2);
+      char* step = static_cast<char*>(packed) + j / 32 * 2 * kTileBytes + j % 32 * kElementSize;
+      for (int64_t d = 0; d < padded_dim; d += 32, step += 32 * padded_count * kElementSize) {
+        transpose(4, 32, pairs + d, padded_dim, reinterpret_cast<uint32_t*>(step), 16);
+      }
     });
   }
 
-  static Product keys_product(const TileShape& shape, const void* keys, int64_t key_stride, const void* q,
-                              float* logits, const char* next) {
-    return {shape.keys / 32,
-            shape.dim / 32,
-            static_cast<const char*>(keys),
-            key_stride,
-            static_cast<const float*>(q),
-            logits,
-            false,
-            next};
+  // A visit, or a part of one whose logits and weights the nearest cache holds.
+  struct Turn {
+    const Visit* visit;
+    int64_t first_key;
+  };
+
+  static Product keys_product(const TileShape& shape, const Tiles& keys, const void* q, float* logits,
+                              const char* next) {
+    return {shape.keys / 32, shape.dim / 32, keys, static_cast<const float*>(q), logits, false, next};
   }
 
-  static Product keys_product(const TileShape& shape, const Visit& visit, float* logits) {
-    return keys_product(shape, visit.block->keys, shape.dim * kElementSize, visit.strip->q, logits, visit.next_keys);
+  static Product keys_product(const TileShape& shape, const Turn& turn, float* logits) {
+    const int64_t offset = turn.first_key * shape.dim * kElementSize;
+    const char* keys = static_cast<const char*>(turn.visit->block->keys) + offset;
+    return keys_product(shape, packed_tiles(keys, shape.dim / 32), turn.visit->strip->q, logits,
+                        turn.visit->next_keys + offset / kParts);
   }
 
-  static Product values_product(const TileShape& shape, const Visit& visit, const float* weights) {
+  static Product values_product(const TileShape& shape, const Turn& turn, int64_t block_keys, const float* weights) {
+    const char* values = static_cast<const char*>(turn.visit->block->values) + turn.first_key / 32 * 2 * kTileBytes;
     return {shape.dim / 32,
             shape.keys / 32,
-            static_cast<const char*>(visit.block->values),
-            shape.keys * kElementSize,
+            packed_tiles(values, block_keys / 32),
             weights,
-            visit.strip->o,
+            turn.visit->strip->o,
             true,
-            visit.next_values};
+            turn.visit->next_values + turn.first_key * shape.dim * kElementSize / kParts};
   }
 
   static void run(const Product& product) {
@@ -241,7 +291,7 @@ struct AmxEngine {
 
   static void logits(const TileShape& shape, const void* keys, int64_t key_stride, const void* q, float* result) {
     [[maybe_unused]] const Session session;
-    run(keys_product(shape, keys, key_stride, q, result, static_cast<const char*>(keys)));
+    run(keys_product(shape, tiles_of_rows(keys, key_stride), q, result, static_cast<const char*>(keys)));
   }
 
   // Weighs the keys while products are under way: kKeys of them to a step.
@@ -278,13 +328,13 @@ struct AmxEngine {
     memory_barrier();
   }
 
-  // The softmax of one visit, whose logits are there, while `products` are under way, which may replace them. Where
+  // The softmax of one turn, whose logits are there, while `products` are under way, which may replace them. Where
   // every query has seen a key and sees all of these, the largest logits are not looked for first: the sum tells
   // whether a weight may have become too large, and they are computed again then.
-  static bool softmax(const TileShape& shape, const Visit& visit, float* logits, float* weights, float* spare,
+  static bool softmax(const TileShape& shape, const Turn& turn, float* logits, float* weights, float* spare,
                       Products& products, float* shrink) {
-    const QueryStrip& strip = *visit.strip;
-    const int32_t* positions = masked_positions(visit);
+    const QueryStrip& strip = *turn.visit->strip;
+    const int32_t* positions = masked_positions(*turn.visit);
     VecF max[kNv];
     VecI unseen = {};
     for (int v = 0; v < kNv; ++v) {
@@ -305,35 +355,40 @@ struct AmxEngine {
         for (int v = 0; v < kNv; ++v) add_to_doubles(total[v], strip.sum + v * kWidth);
         return false;
       }
-      run(keys_product(shape, visit, spare));
+      run(keys_product(shape, turn, spare));
       logits = spare;
     }
+    if (positions != nullptr) positions += turn.first_key;
     return softmax_tile(shape.keys, shape.scale, positions, strip.first_position, logits, strip.max, strip.sum, shrink,
                         weigh_all);
   }
 
-  // While a visit's keys are weighed, the values of the one before are added, and then the logits of the one after
+  // While the keys of a turn are weighed, the values of the one before are added, and then the logits of the one after
   // computed: the vector units and the matrix unit work at the same time. The new logits may take the place of the old:
   // in the second half of the products, each 32 of them are stored when those have been weighed.
-  static void attend(const TileShape& shape, const Visit* visits, int64_t count, float* scratch) {
-    if (count == 0) return;
+  static void attend(const TileShape& block_shape, const Visit* visits, int64_t visit_count, float* scratch) {
+    TileShape shape = block_shape;
+    for (shape.keys = shape.dim <= 64 ? 64 : 128; block_shape.keys % shape.keys != 0;) shape.keys /= 2;
+    const int64_t parts = block_shape.keys / shape.keys, count = visit_count * parts;
+    const auto turn = [&](int64_t n) { return Turn{visits + n / parts, n % parts * shape.keys}; };
     const int64_t tile = shape.keys * kStripWidth;
     float* logits = scratch;
     float* weights[2] = {scratch + tile, scratch + tile + tile / 2};
     float* spare = scratch + 2 * tile;
+    const auto values = [&](int64_t n) { return values_product(shape, turn(n), block_shape.keys, weights[n % 2]); };
+
     [[maybe_unused]] const Session session;
-    run(keys_product(shape, visits[0], logits));
     for (int64_t n = 0; n < count; ++n) {
+      if (n < 2) run(keys_product(shape, turn(n), logits));
       Products products;
-      if (n > 0) products.add(values_product(shape, visits[n - 1], weights[(n - 1) % 2]));
-      if (n > 0 && n + 1 < count) products.add(keys_product(shape, visits[n + 1], logits));
+      if (n > 0) products.add(values(n - 1));
+      if (n > 0 && n + 1 < count) products.add(keys_product(shape, turn(n + 1), logits));
       float shrink[kStripWidth];
-      if (softmax(shape, visits[n], logits, weights[n % 2], spare, products, shrink)) {
-        rescale(shape.dim, shrink, visits[n].strip->o);
+      if (softmax(shape, turn(n), logits, weights[n % 2], spare, products, shrink)) {
+        rescale(shape.dim, shrink, turn(n).visit->strip->o);
       }
-      if (n == 0 && count > 1) run(keys_product(shape, visits[1], logits));
     }
-    run(values_product(shape, visits[count - 1], weights[(count - 1) % 2]));
+    if (count > 0) run(values(count - 1));
   }
 
   static void rescale(int64_t dim, const float* shrink, float* o) {
@@ -346,25 +401,16 @@ struct AmxEngine {
   }
 };
 
-constexpr Engine kBfloat16Engine = {PBS_ATTN_BFLOAT16,        gather_bfloat16,   gather_bfloat16_queries,
-                                    AmxEngine::gather_values, AmxEngine::logits, AmxEngine::attend};
+constexpr Engine kBfloat16Engine = {PBS_ATTN_BFLOAT16,      gather_bfloat16,          gather_bfloat16_queries,
+                                    AmxEngine::gather_keys, AmxEngine::gather_values, AmxEngine::logits,
+                                    AmxEngine::attend};
 
 // ---- Linear layers
 
 void pack_row_panel(const Rows& rows, int64_t count, int64_t first_column, int64_t steps, char* packed) {
-  for (int64_t step = 0; step < steps; ++step) {
-    const int64_t column = first_column + step * kStep;
-    const int64_t columns = rows.dim - column < kStep ? rows.dim - column : kStep;
-    for (int64_t r = 0; r < kPanel; ++r) {
-      char* to = packed + step * kPanelStepBytes + r * 64;
-      const char* from = row_at(rows, r) + column * 2;
-      if (r < count && columns == kStep) {
-        __builtin_memcpy(to, from, 64);
-      } else {
-        __builtin_memset(to, 0, 64);
-        if (r < count) __builtin_memcpy(to, from, static_cast<size_t>(columns * 2));
-      }
-    }
+  for (int64_t r = 0; r < kPanel; ++r) {
+    pack_row(r < count ? row_at(rows, r) + first_column * 2 : nullptr, (rows.dim - first_column) * 2, steps,
+             packed + r * 64);
   }
 }
 
@@ -384,9 +430,7 @@ void pack_weight_panel(const Rows& rows, int64_t count, int64_t first_column, in
 inline void multiply_panels(int64_t steps, const char* a, const char* b, bool accumulate, float* c) {
   for_quarters([&](auto quarter) { begin_quarter<quarter.value>(accumulate, c); });
   for (int64_t i = 0; i < steps; ++i, a += kPanelStepBytes, b += kPanelStepBytes) {
-    for_quarters([&](auto quarter) {
-      multiply_quarter<quarter.value>({a, kPanelStepBytes / 2, 64}, {b, kPanelStepBytes / 2, 64});
-    });
+    for_quarters([&](auto quarter) { multiply_quarter<quarter.value>(packed_pair(a), packed_pair(b)); });
   }
   for_quarters([&](auto quarter) { end_quarter<quarter.value>(c); });
 }

@@ -10,6 +10,7 @@ typedef int32_t VecI __attribute__((vector_size(kWidth * 4)));
 typedef uint32_t VecU __attribute__((vector_size(kWidth * 4)));
 typedef double HalfD __attribute__((vector_size(kWidth * 4)));  // half as many doubles
 typedef float HalfF __attribute__((vector_size(kWidth * 2)));
+typedef uint16_t HalfU __attribute__((vector_size(kWidth * 2)));
 typedef uint32_t Vec4 __attribute__((vector_size(16)));
 
 constexpr int64_t kStripWidth = kNv * kWidth;
@@ -107,10 +108,19 @@ inline uint32_t bits_of(float x) {
   return bits;
 }
 
+inline VecU widen(const uint16_t* x) {
+#ifdef __AVX512F__
+  return (VecU)_mm512_cvtepu16_epi32(load<__m256i>(x));  // GCC 12 makes four instructions of what stands below
+#else
+  return __builtin_convertvector(load<HalfU>(x), VecU);
+#endif
+}
+
 struct Float32 {
   typedef uint32_t Bits;
   static constexpr Bits kExponent = 0x7f800000;
   static float to_float(Bits x) { return float_of(x); }
+  static VecF to_floats(const Bits* x) { return load<VecF>(x); }
   static Bits from_float(float x) { return bits_of(x); }
 };
 
@@ -118,6 +128,7 @@ struct Bfloat16 {
   typedef uint16_t Bits;
   static constexpr Bits kExponent = 0x7f80;
   static float to_float(Bits x) { return float_of(static_cast<uint32_t>(x) << 16); }
+  static VecF to_floats(const Bits* x) { return (VecF)(widen(x) << 16); }
   static Bits from_float(float x) {
     const uint32_t bits = bits_of(x);
     return static_cast<Bits>((bits + 0x7fff + ((bits >> 16) & 1)) >> 16);
@@ -131,6 +142,11 @@ struct Float16 {
   static float to_float(Bits x) {
     const float magnitude = float_of(static_cast<uint32_t>(x & 0x7fff) << 13) * float_of(0x77800000);  // * 2^112
     return float_of(bits_of(magnitude) | (static_cast<uint32_t>(x & 0x8000) << 16));
+  }
+  static VecF to_floats(const Bits* x) {
+    const VecU bits = widen(x);
+    const VecF magnitude = (VecF)((bits & 0x7fff) << 13) * float_of(0x77800000);
+    return (VecF)((VecU)magnitude | (bits & 0x8000) << 16);
   }
   static Bits from_float(float x) {
     const uint32_t bits = bits_of(x);
@@ -168,26 +184,42 @@ inline const char* row_at(const Rows& rows, int64_t r) {
   return static_cast<const char*>(rows.first) + r * rows.stride;
 }
 
-// Columns in chunks, whose sums stay in registers.
-void sum_rows(const Rows& rows, int64_t count, float* sums) {
+// Sums of kVecs vectors of columns from `first` on, which stay in registers. place(r) is that of the r-th row.
+template <int kVecs, typename T, typename P>
+inline void sum_columns(const T& type, const Rows& rows, int64_t count, const P& place, int64_t first, float* sums) {
+  VecF total[kVecs] = {};
+  for (int64_t r = 0; r < count; ++r) {
+    const auto* row = reinterpret_cast<const typename T::Bits*>(row_at(rows, place(r))) + first;
+#pragma GCC unroll 8
+    for (int v = 0; v < kVecs; ++v) total[v] += type.to_floats(row + v * kWidth);
+  }
+  for (int v = 0; v < kVecs; ++v) store(sums + first + v * kWidth, total[v]);
+}
+
+template <typename P>
+inline void sum_rows_at(const Rows& rows, int64_t count, const P& place, float* sums) {
   with_type(rows.dtype, [&](auto type) {
     typedef typename decltype(type)::Bits Bits;
     int64_t i = 0;
-    for (; i + kPadding <= rows.dim; i += kPadding) {
-      float chunk[kPadding] = {};
-      for (int64_t r = 0; r < count; ++r) {
-        const Bits* row = reinterpret_cast<const Bits*>(row_at(rows, r)) + i;
-        for (int64_t n = 0; n < kPadding; ++n) chunk[n] += type.to_float(load<Bits>(row + n));
-      }
-      __builtin_memcpy(sums + i, chunk, sizeof(chunk));
-    }
+    for (; i + 4 * kWidth <= rows.dim; i += 4 * kWidth) sum_columns<4>(type, rows, count, place, i, sums);
+    for (; i + kWidth <= rows.dim; i += kWidth) sum_columns<1>(type, rows, count, place, i, sums);
     for (; i < rows.dim; ++i) {
       sums[i] = 0;
       for (int64_t r = 0; r < count; ++r) {
-        sums[i] += type.to_float(load<Bits>(reinterpret_cast<const Bits*>(row_at(rows, r)) + i));
+        sums[i] += type.to_float(load<Bits>(reinterpret_cast<const Bits*>(row_at(rows, place(r))) + i));
       }
     }
   });
+}
+
+void sum_rows(const Rows& rows, const int32_t* places, int64_t count, float* sums) {
+  if (places == nullptr) {
+    sum_rows_at(
+        rows, count, [](int64_t r) { return r; }, sums);
+  } else {
+    sum_rows_at(
+        rows, count, [&](int64_t r) { return places[r]; }, sums);
+  }
 }
 
 // Reads rows in chunks of kPadding elements; row_step and chunk_step are floats from one to the next in `to`.
@@ -484,8 +516,9 @@ struct FloatEngine {
   }
 };
 
-constexpr Engine kFloatEngine = {PBS_ATTN_FLOAT32,           gather_floats,       FloatEngine::gather_queries,
-                                 FloatEngine::gather_values, logits<FloatEngine>, attend<FloatEngine>};
+constexpr Engine kFloatEngine = {
+    PBS_ATTN_FLOAT32,           gather_floats,       FloatEngine::gather_queries, gather_floats,
+    FloatEngine::gather_values, logits<FloatEngine>, attend<FloatEngine>};
 
 // ---- Scores of keys
 

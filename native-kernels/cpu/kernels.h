@@ -23,8 +23,8 @@ struct Rows {
 
 // A block of packed keys and values.
 struct KeyBlock {
-  const void* keys;          // (keys, dim), in the engine's elements
-  const void* values;        // (keys, dim), as Engine::gather_values leaves them
+  const void* keys;          // as Engine::gather_keys leaves them
+  const void* values;        // as Engine::gather_values leaves them
   const int32_t* positions;  // (keys): position of each key in the sequence, INT32_MAX for padding
   int32_t first;             // smallest and largest of the positions
   int32_t last;
@@ -71,8 +71,10 @@ struct Engine {
                       void* packed);
   // Reads the first `count` rows, at most `width`, to the layout of QueryStrip::q, of the size of `width` padded rows.
   void (*gather_queries)(const Rows& rows, int64_t count, int64_t padded_dim, void* packed);
-  // Reads rows as gather_rows does, from places, to the layout of KeyBlock::values, of the same size. padded_count is a
+  // Reads rows as gather_rows does, from places, to the layouts of KeyBlock, of the same size. padded_count is a
   // multiple of kPadding.
+  void (*gather_keys)(const Rows& rows, const int32_t* places, int64_t count, int64_t padded_count, int64_t padded_dim,
+                      void* packed);
   void (*gather_values)(const Rows& rows, const int32_t* places, int64_t count, int64_t padded_count,
                         int64_t padded_dim, void* packed);
   // q k for each key and query: (keys, width), without the factor. Rows of keys are key_stride bytes apart.
@@ -92,8 +94,8 @@ struct Kernels {
 
   // Whether n elements are all finite.
   bool (*all_finite)(int32_t dtype, const void* row, int64_t n);
-  // sums (dim) of the first `count` rows.
-  void (*sum_rows)(const Rows& rows, int64_t count, float* sums);
+  // sums (dim) of the rows at `places`, or of the first `count` if it is null.
+  void (*sum_rows)(const Rows& rows, const int32_t* places, int64_t count, float* sums);
   // Writes n floats as elements of a row, rounded to nearest, ties to even.
   void (*store_row)(int32_t dtype, const float* values, int64_t n, void* row);
 

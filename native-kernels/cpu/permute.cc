@@ -73,17 +73,18 @@ void HeadGroup::pack_block(const std::vector<int32_t>& order, int64_t j, Scratch
 
   char* keys = packed_.keys.data() + j * padded_block_ * row_bytes_;
   char* values = packed_.values.data() + j * padded_block_ * row_bytes_;
-  engine_.gather_rows(k_rows(), places, count, padded_block_, padded_dim_, keys);
-  engine_.gather_values(v_rows(), places, count, padded_block_, padded_dim_, values);
-  packed_.blocks[static_cast<size_t>(j)] = {keys, values, positions, *std::min_element(places, places + count),
-                                            *std::max_element(positions, positions + padded_block_)};
+  engine_.gather_keys(k_rows(), places, count, padded_block_, padded_dim_, keys);
   scratch.floats.reserve(padded_dim_);
   float* sums = scratch.floats.data();
-  kernels_.sum_rows({engine_.dtype, keys, row_bytes_, padded_dim_}, count, sums);
+  std::fill(sums + head_dim_, sums + padded_dim_, 0.0f);
+  kernels_.sum_rows(k_rows(), places, count, sums);
   const int64_t padded_blocks = round_up(grid_.k_blocks(), kPadding);
   for (int64_t d = 0; d < padded_dim_; ++d) {
     packed_.mean_keys[d * padded_blocks + j] = sums[d] / static_cast<float>(grid_.block_size);
   }
+  engine_.gather_values(v_rows(), places, count, padded_block_, padded_dim_, values);
+  packed_.blocks[static_cast<size_t>(j)] = {keys, values, positions, *std::min_element(places, places + count),
+                                            *std::max_element(positions, positions + padded_block_)};
 }
 
 }  // namespace pbs_attn

@@ -35,7 +35,7 @@ void HeadGroup::select_rows(int64_t g, int64_t begin, int64_t end, int64_t first
     std::fill(means, means + kRowsPerTask * padded_dim_, 0.0f);
     for (int64_t i = begin; i < end; ++i) {
       float* mean = means + (i - begin) * padded_dim_;
-      kernels_.sum_rows(q_rows(g, i * grid_.block_size), grid_.rows(i), mean);
+      kernels_.sum_rows(q_rows(g, i * grid_.block_size), nullptr, grid_.rows(i), mean);
       for (int64_t d = 0; d < head_dim_; ++d) mean[d] /= static_cast<float>(grid_.block_size);
     }
     kernels_.gemm(end - begin, columns, padded_dim_, means, padded_dim_, packed_.mean_keys.data(), padded_blocks,

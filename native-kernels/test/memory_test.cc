@@ -120,10 +120,11 @@ int main() {
       }
     }
   }
-  const int64_t one = measure(4096, 1, 1), four = measure(4096, 4, 1);
-  if (four - one > 64 << 10) {
-    std::printf("FAILED: %lld bytes with one KV head, %lld with four\n", static_cast<long long>(one),
-                static_cast<long long>(four));
+  // From the second KV head on the buffers of the first are there already.
+  const int64_t two = measure(4096, 2, 1), eight = measure(4096, 8, 1);
+  if (eight - two > 16 << 10) {
+    std::printf("FAILED: %lld bytes with two KV heads, %lld with eight\n", static_cast<long long>(two),
+                static_cast<long long>(eight));
     ++failures;
   }
   return failures == 0 ? 0 : 1;
