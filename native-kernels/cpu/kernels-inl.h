@@ -78,11 +78,15 @@ inline float sum_lanes(VecF v) {
 }
 
 inline bool any_lane(VecI v) {
+#ifdef __AVX512F__
+  return _mm512_test_epi32_mask((__m512i)v, (__m512i)v) != 0;
+#else
   uint64_t words[kWidth / 2];
   store(words, v);
   uint64_t all = 0;
   for (int i = 0; i < kWidth / 2; ++i) all |= words[i];
   return all != 0;
+#endif
 }
 
 // Adds the lanes of v to doubles.
