@@ -444,19 +444,11 @@ inline void multiply_panels(int64_t steps, const char* a, const char* b, bool ac
   for_quarters([&](auto quarter) { end_quarter<quarter.value>(c); });
 }
 
-// In pieces of columns of which all four panels, and the sums, stay in the nearest cache.
 void multiply_block(int64_t steps, const char* const x[2], const char* const w[2], bool accumulate, float* c) {
-  constexpr int64_t kPieceSteps = 8;
   [[maybe_unused]] const Session session;
   memory_barrier();
-  for (int64_t step = 0; step < steps; step += kPieceSteps) {
-    const int64_t piece = steps - step < kPieceSteps ? steps - step : kPieceSteps;
-    for (int64_t j = 0; j < 2; ++j) {
-      for (int64_t i = 0; i < 2; ++i) {
-        multiply_panels(piece, x[i] + step * kPanelStepBytes, w[j] + step * kPanelStepBytes, accumulate || step > 0,
-                        c + (2 * j + i) * kPanel * kPanel);
-      }
-    }
+  for (int64_t j = 0; j < 2; ++j) {
+    for (int64_t i = 0; i < 2; ++i) multiply_panels(steps, x[i], w[j], accumulate, c + (2 * j + i) * kPanel * kPanel);
   }
   memory_barrier();
 }
