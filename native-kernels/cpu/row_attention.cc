@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "arithmetic.h"
 #include "element.h"
@@ -11,6 +12,19 @@ namespace {
 
 constexpr int64_t kPartKeys = 1024;
 constexpr int64_t kTileKeys = 64;  // stay in the nearest cache while the heads of a group read them
+
+// The largest of n floats. std::max_element takes them one by one.
+float largest(int64_t n, const float* x) {
+  constexpr int64_t kLanes = 16;
+  float lanes[kLanes];
+  std::fill(lanes, lanes + kLanes, -std::numeric_limits<float>::infinity());
+  int64_t i = 0;
+  for (; i + kLanes <= n; i += kLanes) {
+    for (int64_t l = 0; l < kLanes; ++l) lanes[l] = x[i + l] > lanes[l] ? x[i + l] : lanes[l];
+  }
+  for (; i < n; ++i) lanes[0] = std::max(lanes[0], x[i]);
+  return *std::max_element(lanes, lanes + kLanes);
+}
 
 }  // namespace
 
@@ -70,7 +84,7 @@ void RowAttention::attend_part(const Rows& keys, const Rows& values, int64_t cou
   for (int64_t g = 0; g < group_size_; ++g) {
     Part& part = parts[g * part_stride];
     float* row = &logits[static_cast<size_t>(g * count)];
-    part.max = *std::max_element(row, row + count);
+    part.max = largest(count, row);
     part.sum = kernels_.exp_row(count, row, part.max, static_cast<float>(softmax_scale_));
     part.output.assign(static_cast<size_t>(values.dim), 0);
   }
