@@ -146,7 +146,8 @@ struct Product {
 };
 
 // Products under way: up to two, one after the other, step by step, so that other work can go on between the quarters.
-// The matrix unit computes meanwhile.
+// The matrix unit computes meanwhile. kPassing: a is not read again soon.
+template <bool kPassing>
 class Products {
  public:
   Products() = default;
@@ -188,7 +189,7 @@ class Products {
       if (finished_ != nullptr) end_quarter<kQuarter>(finished_);
       begin_quarter<kQuarter>(accumulate_, sums_);
     }
-    multiply_quarter<kQuarter, true>(a_, b_);
+    multiply_quarter<kQuarter, kPassing>(a_, b_);
     for (int64_t n = 0; n < kFetch; n += 64) fetch(next_ + kQuarter * kFetch + n);
   }
 
@@ -292,20 +293,22 @@ struct AmxEngine {
             turn.visit->next_values + turn.first_key * shape.dim * kElementSize / kParts};
   }
 
+  template <bool kPassing>
   static void run(const Product& product) {
     memory_barrier();
-    Products(product).finish();
+    Products<kPassing>(product).finish();
     memory_barrier();
   }
 
   static void logits(const TileShape& shape, const void* keys, int64_t key_stride, const void* q, float* result) {
     [[maybe_unused]] const Session session;
-    run(keys_product(shape, tiles_of_rows(keys, key_stride), q, result, static_cast<const char*>(keys)));
+    run<false>(keys_product(shape, tiles_of_rows(keys, key_stride), q, result, static_cast<const char*>(keys)));
   }
 
   // Weighs the keys while products are under way: kKeys of them to a step.
   template <int kKeys>
-  static void weigh(int64_t keys, const float* logits, float* weights, Products& products, Bfloat16Weigher& weigher) {
+  static void weigh(int64_t keys, const float* logits, float* weights, Products<true>& products,
+                    Bfloat16Weigher& weigher) {
     int64_t j = 0;
     for (; products.steps_left() > 0 && j + kKeys <= keys; j += kKeys) {
       products.begin_step();
@@ -322,7 +325,7 @@ struct AmxEngine {
   }
 
   // So many keys to a step that work and products end together, or the products later.
-  static void weigh(const TileShape& shape, const float* logits, float* weights, Products& products,
+  static void weigh(const TileShape& shape, const float* logits, float* weights, Products<true>& products,
                     Bfloat16Weigher& weigher) {
     memory_barrier();
     if (shape.dim <= 32) {
@@ -341,7 +344,7 @@ struct AmxEngine {
   // every query has seen a key and sees all of these, the largest logits are not looked for first: the sum tells
   // whether a weight may have become too large, and they are computed again then.
   static bool softmax(const TileShape& shape, const Turn& turn, float* logits, float* weights, float* spare,
-                      Products& products, float* shrink) {
+                      Products<true>& products, float* shrink) {
     const QueryStrip& strip = *turn.visit->strip;
     const int32_t* positions = masked_positions(*turn.visit);
     VecF max[kNv];
@@ -364,7 +367,7 @@ struct AmxEngine {
         for (int v = 0; v < kNv; ++v) add_to_doubles(total[v], strip.sum + v * kWidth);
         return false;
       }
-      run(keys_product(shape, turn, spare));
+      run<true>(keys_product(shape, turn, spare));
       logits = spare;
     }
     if (positions != nullptr) positions += turn.first_key;
@@ -388,8 +391,8 @@ struct AmxEngine {
 
     [[maybe_unused]] const Session session;
     for (int64_t n = 0; n < count; ++n) {
-      if (n < 2) run(keys_product(shape, turn(n), logits));
-      Products products;
+      if (n < 2) run<true>(keys_product(shape, turn(n), logits));
+      Products<true> products;
       if (n > 0) products.add(values(n - 1));
       if (n > 0 && n + 1 < count) products.add(keys_product(shape, turn(n + 1), logits));
       float shrink[kStripWidth];
@@ -397,7 +400,7 @@ struct AmxEngine {
         rescale(shape.dim, shrink, turn(n).visit->strip->o);
       }
     }
-    if (count > 0) run(values(count - 1));
+    if (count > 0) run<true>(values(count - 1));
   }
 
   static void rescale(int64_t dim, const float* shrink, float* o) {

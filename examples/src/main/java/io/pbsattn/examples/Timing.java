@@ -1,12 +1,18 @@
 package io.pbsattn.examples;
 
 import java.util.Arrays;
+import java.util.Collections;
+import java.util.List;
+import java.util.Random;
 import java.util.concurrent.locks.LockSupport;
 import java.util.function.DoubleSupplier;
+import java.util.stream.Collectors;
+import java.util.stream.IntStream;
 
 /**
- * Times of works that are compared: they run in turn, there and back, so that a noisy machine slows
- * all alike and none always finds the caches as the same other one left them.
+ * Times of works that are compared: they run in turn, in an order that changes from round to round,
+ * so that a noisy machine slows all alike and none always finds caches and clock as the same other
+ * one left them.
  */
 final class Timing {
 
@@ -24,9 +30,11 @@ final class Timing {
      */
     static double[] medians(int runs, DoubleSupplier... works) {
         double[][] found = new double[works.length][runs];
+        List<Integer> order = IntStream.range(0, works.length).boxed().collect(Collectors.toList());
+        Random random = new Random(1);
         for (int run = -1; run < runs; ++run) {
-            for (int n = 0; n < works.length; ++n) {
-                int w = run % 2 == 0 ? n : works.length - 1 - n;
+            Collections.shuffle(order, random);
+            for (int w : order) {
                 LockSupport.parkNanos(PAUSE_NANOS);
                 double value = works[w].getAsDouble();
                 if (run >= 0) {
