@@ -232,8 +232,8 @@ inline void pack_row(const char* row, int64_t bytes, int64_t steps, char* packed
   for (; step < steps; ++step) {
     char* to = packed + step * 2 * kTileBytes;
     __builtin_memset(to, 0, 64);
-    if (row != nullptr && bytes > step * 64)
-      __builtin_memcpy(to, row + step * 64, static_cast<size_t>(bytes - step * 64));
+    const int64_t rest = row != nullptr ? bytes - step * 64 : 0;
+    if (rest > 0) __builtin_memcpy(to, row + step * 64, static_cast<size_t>(rest));
   }
 }
 

@@ -59,6 +59,7 @@ struct TileShape {
   float scale;
 };
 
+// What Engine::attend works with: logits, weights of two visits, and logits once more.
 constexpr int64_t kScratchTiles = 3;
 
 // Attention in one element type.
