@@ -4,9 +4,11 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.types.Shape;
 import io.pbsattn.backend.AttentionBackend;
 import io.pbsattn.backend.AttentionRequest;
+import io.pbsattn.backend.reference.ReferenceBackendProvider;
 import io.pbsattn.torch.TorchType;
 import java.util.List;
 import java.util.Optional;
+import java.util.stream.Collectors;
 
 /**
  * Permuted Block-Sparse Attention for prefill (arXiv 2510.21270): causal attention that reorders
@@ -53,6 +55,36 @@ public final class PbsAttention {
      */
     public static PbsAttention create(PbsConfig config, String backend) {
         return new PbsAttention(config, List.of(Backends.named(backend)));
+    }
+
+    /**
+     * Creates the operator for where it takes the place of another implementation: without the
+     * reference backend, which would be slower than what it replaces. A forced backend is taken
+     * whatever it is.
+     *
+     * @param config the settings
+     * @return the operator, or empty if no other backend is usable
+     * @throws IllegalStateException if the forced backend cannot run here
+     */
+    public static Optional<PbsAttention> createAccelerated(PbsConfig config) {
+        if (System.getProperty(Backends.FORCE_PROPERTY) != null) {
+            return Optional.of(create(config));
+        }
+        List<AttentionBackend> fast =
+                Backends.usable().stream()
+                        .filter(backend -> !ReferenceBackendProvider.NAME.equals(backend.name()))
+                        .toList();
+        return fast.isEmpty() ? Optional.empty() : Optional.of(new PbsAttention(config, fast));
+    }
+
+    /**
+     * Returns the same operator with another scale.
+     *
+     * @param softmaxScale factor on the query-key products, above 0
+     * @return an operator with these settings otherwise
+     */
+    public PbsAttention withSoftmaxScale(double softmaxScale) {
+        return new PbsAttention(config.toBuilder().optSoftmaxScale(softmaxScale).build(), backends);
     }
 
     /**
@@ -113,26 +145,44 @@ public final class PbsAttention {
      */
     public AttentionOutput forward(
             NDArray q, NDArray k, NDArray v, SequenceLengths lengths, AttentionTrace trace) {
+        AttentionRequest request = request(q, k, v, lengths, trace);
+        for (AttentionBackend backend : backends) {
+            if (backend.refusal(request).isEmpty()) {
+                return backend.forward(request);
+            }
+        }
+        throw new IllegalArgumentException(
+                "no attention backend takes this call: " + refusals(request));
+    }
+
+    /**
+     * Tells why a call without padding could not run.
+     *
+     * @param q queries (batch, numQHeads, seqlenQ, headDim)
+     * @param k keys (batch, numKvHeads, seqlenK, headDim)
+     * @param v values, shaped as the keys
+     * @return what each backend says against it; empty if one of them takes it
+     * @throws IllegalArgumentException if shapes or types do not fit
+     */
+    public Optional<String> refusal(NDArray q, NDArray k, NDArray v) {
+        AttentionRequest request = request(q, k, v, null, null);
+        boolean runs = backends.stream().anyMatch(b -> b.refusal(request).isEmpty());
+        return runs ? Optional.empty() : Optional.of(refusals(request));
+    }
+
+    private AttentionRequest request(
+            NDArray q, NDArray k, NDArray v, SequenceLengths lengths, AttentionTrace trace) {
         TorchType type = TorchType.of(q);
         requireSame("k", type, TorchType.of(k));
         requireSame("v", type, TorchType.of(v));
-        AttentionRequest request =
-                new AttentionRequest(
-                        q, k, v, type, lengths == null ? unpadded(q, k) : lengths, config, trace);
-        return backendFor(request).forward(request);
+        return new AttentionRequest(
+                q, k, v, type, lengths == null ? unpadded(q, k) : lengths, config, trace);
     }
 
-    private AttentionBackend backendFor(AttentionRequest request) {
-        StringBuilder refusals = new StringBuilder();
-        for (AttentionBackend backend : backends) {
-            Optional<String> refusal = backend.refusal(request);
-            if (refusal.isEmpty()) {
-                return backend;
-            }
-            refusals.append(refusals.isEmpty() ? "" : "; ").append(backend.name()).append(": ");
-            refusals.append(refusal.get());
-        }
-        throw new IllegalArgumentException("no attention backend takes this call: " + refusals);
+    private String refusals(AttentionRequest request) {
+        return backends.stream()
+                .map(backend -> backend.name() + ": " + backend.refusal(request).orElse("ready"))
+                .collect(Collectors.joining("; "));
     }
 
     private static SequenceLengths unpadded(NDArray q, NDArray k) {

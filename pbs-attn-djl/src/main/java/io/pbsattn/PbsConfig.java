@@ -49,6 +49,23 @@ public final class PbsConfig {
     }
 
     /**
+     * Returns a builder that holds these settings.
+     *
+     * @return a new builder
+     */
+    public Builder toBuilder() {
+        Builder builder = new Builder();
+        builder.blockSize = blockSize;
+        builder.segmentSize = segmentSize;
+        builder.threshold = threshold;
+        builder.forceFirstBlock = forceFirstBlock;
+        builder.softmaxScale = softmaxScale;
+        builder.keyOrder = keyOrder;
+        builder.minLength = minLength;
+        return builder;
+    }
+
+    /**
      * Returns the number of tokens in a block, the unit that is kept or skipped.
      *
      * @return the block size in tokens
@@ -257,6 +274,38 @@ public final class PbsConfig {
             require(minLength >= 0, "minLength: expected at least 0, found " + minLength);
             this.minLength = minLength;
             return this;
+        }
+
+        /**
+         * Sets what a DJL argument, or a line of {@code serving.properties}, says.
+         *
+         * @param key {@code attention.threshold} (0 to 1, or {@code all}), {@code
+         *     attention.block_size}, {@code attention.segment_size} or {@code attention.min_length}
+         *     (tokens)
+         * @param value the value as text
+         * @return false if the key is none of these
+         * @throws IllegalArgumentException naming the key and what was expected
+         */
+        public boolean optArgument(String key, String value) {
+            switch (key) {
+                case "attention.threshold" -> optThreshold(value);
+                case "attention.block_size" -> optBlockSize(tokens(key, value));
+                case "attention.segment_size" -> optSegmentSize(tokens(key, value));
+                case "attention.min_length" -> optMinLength(tokens(key, value));
+                default -> {
+                    return false;
+                }
+            }
+            return true;
+        }
+
+        private static int tokens(String key, String value) {
+            try {
+                return Integer.parseInt(value);
+            } catch (NumberFormatException e) {
+                throw new IllegalArgumentException(
+                        key + ": expected a number of tokens, found '" + value + "'", e);
+            }
         }
 
         /**

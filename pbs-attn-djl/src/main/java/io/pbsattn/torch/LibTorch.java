@@ -9,12 +9,15 @@ import ai.djl.pytorch.engine.PtNDArray;
 import ai.djl.pytorch.engine.PtNDManager;
 import ai.djl.pytorch.jni.LibUtils;
 import com.sun.jna.Native;
+import com.sun.jna.NativeLibrary;
 import com.sun.jna.Pointer;
 import com.sun.jna.ptr.IntByReference;
 import com.sun.jna.ptr.LongByReference;
 import com.sun.jna.ptr.PointerByReference;
 import java.nio.ByteBuffer;
 import java.nio.file.Path;
+import java.util.List;
+import java.util.Optional;
 
 /**
  * libtorch by its C ABI: what DJL's PyTorch engine has inside and does not show. Addresses of
@@ -25,12 +28,17 @@ import java.nio.file.Path;
 public final class LibTorch {
 
     private static final int CPU = 0;
-    private static final int CUDA = 1;
+    static final int CUDA = 1;
+
+    /** The device of tensors that have a shape and a type, but no elements. */
+    static final int META = 14;
 
     private final LibTorchApi api;
+    private final CppHeap heap;
 
-    private LibTorch(LibTorchApi api) {
+    private LibTorch(LibTorchApi api, CppHeap heap) {
         this.api = api;
+        this.heap = heap;
     }
 
     /**
@@ -101,8 +109,13 @@ public final class LibTorch {
      * @return the array, on the manager's device
      */
     public NDArray empty(NDManager manager, Shape shape, TorchType type) {
-        LongByReference tensor = new LongByReference();
         Device device = manager.getDevice();
+        return empty(manager, shape, type, deviceType(device), Math.max(0, device.getDeviceId()));
+    }
+
+    private NDArray empty(
+            NDManager manager, Shape shape, TorchType type, int deviceType, int deviceIndex) {
+        LongByReference tensor = new LongByReference();
         check(
                 "aoti_torch_empty_strided",
                 api.aoti_torch_empty_strided(
@@ -110,10 +123,37 @@ public final class LibTorch {
                         shape.getShape(),
                         contiguousStrides(shape),
                         type.code(),
-                        deviceType(device),
-                        Math.max(0, device.getDeviceId()),
+                        deviceType,
+                        deviceIndex,
                         tensor));
         return new PtNDArray((PtNDManager) manager, tensor.getValue());
+    }
+
+    /**
+     * Makes a contiguous array of zeros.
+     *
+     * @param manager a manager of the PyTorch engine, which will own the array
+     * @param shape its shape
+     * @param type its element type
+     * @return the array, on the manager's device
+     */
+    public NDArray zeros(NDManager manager, Shape shape, TorchType type) {
+        NDArray array = empty(manager, shape, type);
+        check("aoti_torch_zero_", api.aoti_torch_zero_(handle(array)));
+        return array;
+    }
+
+    /**
+     * Makes an array that has no elements, to stand where a result could not be computed: operators
+     * that need its elements, and whoever reads it or what was made of it, get an error.
+     *
+     * @param manager a manager of the PyTorch engine, which will own the array
+     * @param shape the shape that the result would have
+     * @param type its element type
+     * @return an array on PyTorch's device "meta"
+     */
+    public NDArray unreadable(NDManager manager, Shape shape, TorchType type) {
+        return empty(manager, shape, type, META, 0);
     }
 
     /**
@@ -194,26 +234,106 @@ public final class LibTorch {
      * @param numOutputs the number of tensors that it returns
      * @param args all arguments in the operator's order, defaults included: {@link NDArray}, {@link
      *     TorchType}, {@link Long}, {@link Double}, {@link Boolean}, or null for an optional
-     *     argument that is left out
+     *     argument that is left out, or {@link Optional} of one of these for an optional argument
      * @return the results
      * @throws IllegalArgumentException if an argument is of another kind
      * @throws IllegalStateException if the operator fails; PyTorch prints why to standard error
      */
     public NDArray[] call(
             NDManager manager, String operator, String overload, int numOutputs, Object... args) {
+        long[] stack = dispatch(operator, overload, numOutputs, args);
+        NDArray[] results = new NDArray[numOutputs];
+        for (int i = 0; i < numOutputs; ++i) {
+            results[i] = new PtNDArray((PtNDManager) manager, stack[i]);
+        }
+        return results;
+    }
+
+    /**
+     * Calls an operator of PyTorch whose only result is an integer.
+     *
+     * @param operator such as {@code aten::_fused_sdp_choice}
+     * @param overload "" for the one without a name
+     * @param args as in {@link #call}
+     * @return the result
+     * @throws IllegalArgumentException if an argument is of a kind that cannot be passed
+     * @throws IllegalStateException if the operator fails; PyTorch prints why to standard error
+     */
+    public long callForInteger(String operator, String overload, Object... args) {
+        return dispatch(operator, overload, 1, args)[0];
+    }
+
+    /**
+     * Calls an operator of PyTorch of whose results, not all of them tensors, only the first is
+     * wanted.
+     *
+     * @param manager a manager of the PyTorch engine, which will own the result
+     * @param operator such as {@code aten::_scaled_dot_product_flash_attention}
+     * @param overload "" for the one without a name
+     * @param results a letter for each result: T for a tensor, such as the first, i for an integer
+     * @param args as in {@link #call}
+     * @return the first result
+     * @throws IllegalArgumentException if an argument is of a kind that cannot be passed
+     * @throws IllegalStateException if the operator fails; PyTorch prints why to standard error
+     */
+    public NDArray callForFirst(
+            NDManager manager, String operator, String overload, String results, Object... args) {
+        long[] stack = dispatch(operator, overload, results.length(), args);
+        for (int i = 1; i < results.length(); ++i) {
+            if (results.charAt(i) == 'T') {
+                new PtNDArray((PtNDManager) manager, stack[i]).close();
+            }
+        }
+        return new PtNDArray((PtNDManager) manager, stack[0]);
+    }
+
+    /**
+     * Puts an operator written in Java in the place of one of PyTorch's, for the whole process and
+     * for good. Do so before other threads call that operator.
+     *
+     * <p>No exception of Java can pass through libtorch. If the new operator throws, what it throws
+     * is logged, and its result is {@link #unreadable}.
+     *
+     * @param name the operator's name in the namespace {@code aten}, with its overload if it has
+     *     one
+     * @param dispatchKey the device whose kernel is replaced: {@code CPU} or {@code CUDA}
+     * @param signature the kinds of all its arguments, at least one of them a tensor
+     * @param operator what runs instead
+     * @throws IllegalStateException if libtorch refuses
+     */
+    public void replace(
+            String name, String dispatchKey, List<ArgumentKind> signature, JavaOperator operator) {
+        JavaKernel kernel = new JavaKernel(api, heap, signature, operator);
+        JavaKernel.KEPT.add(kernel);
+        PointerByReference library = new PointerByReference();
+        check(
+                "aoti_torch_library_init_impl",
+                api.aoti_torch_library_init_impl(
+                        "aten", dispatchKey, LibTorch.class.getName(), 0, library));
+        check(
+                "aoti_torch_library_impl of " + name,
+                api.aoti_torch_library_impl(library.getValue(), name, kernel));
+    }
+
+    /**
+     * Tells whether this thread records gradients.
+     *
+     * @return true if operations on arrays with gradients are recorded
+     */
+    public boolean recordsGradients() {
+        return api.aoti_torch_grad_mode_is_enabled();
+    }
+
+    private long[] dispatch(String operator, String overload, int numOutputs, Object... args) {
         for (Object arg : args) {
-            requireKnown(operator, arg);
+            requireKnown(operator, arg instanceof Optional<?> o ? o.orElse(null) : arg);
         }
         long[] stack = new long[Math.max(args.length, numOutputs)];
         for (int i = 0; i < args.length; ++i) {
             stack[i] = toStackValue(args[i]);
         }
         check(operator, api.aoti_torch_call_dispatcher(operator, overload, stack));
-        NDArray[] results = new NDArray[numOutputs];
-        for (int i = 0; i < numOutputs; ++i) {
-            results[i] = new PtNDArray((PtNDManager) manager, stack[i]);
-        }
-        return results;
+        return stack;
     }
 
     private static void requireKnown(String operator, Object arg) {
@@ -231,6 +351,10 @@ public final class LibTorch {
     }
 
     private long toStackValue(Object arg) {
+        if (arg instanceof Optional<?> optional) {
+            // An optional argument that is given stands behind a pointer, which libtorch frees.
+            return optional.map(given -> heap.box(toStackValue(given))).orElse(0L);
+        }
         if (arg instanceof NDArray array) {
             // The operator takes over the handle that it is given, so it gets one of its own.
             LongByReference copy = new LongByReference();
@@ -265,7 +389,7 @@ public final class LibTorch {
         return device.isGpu() ? CUDA : CPU;
     }
 
-    private static long handle(NDArray array) {
+    static long handle(NDArray array) {
         if (array instanceof PtNDArray tensor) {
             return tensor.getHandle();
         }
@@ -273,7 +397,7 @@ public final class LibTorch {
                 "expected an array of the PyTorch engine, found " + array.getClass().getName());
     }
 
-    private static void check(String call, int status) {
+    static void check(String call, int status) {
         if (status != 0) {
             throw new IllegalStateException("libtorch: " + call + " failed with status " + status);
         }
@@ -288,7 +412,9 @@ public final class LibTorch {
             Engine.getEngine("PyTorch");
             Path library = Path.of(LibUtils.getLibtorchPath(), System.mapLibraryName("torch_cpu"));
             try {
-                return new LibTorch(Native.load(library.toString(), LibTorchApi.class));
+                return new LibTorch(
+                        Native.load(library.toString(), LibTorchApi.class),
+                        new CppHeap(NativeLibrary.getInstance(library.toString())));
             } catch (UnsatisfiedLinkError e) {
                 throw new IllegalStateException(
                         "libtorch's C ABI is not to be had in " + library, e);

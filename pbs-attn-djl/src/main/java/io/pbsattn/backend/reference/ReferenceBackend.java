@@ -14,12 +14,10 @@ import java.util.Optional;
  */
 final class ReferenceBackend implements AttentionBackend {
 
-    static final String NAME = "reference";
-
     /** {@inheritDoc} */
     @Override
     public String name() {
-        return NAME;
+        return ReferenceBackendProvider.NAME;
     }
 
     /** {@inheritDoc} */

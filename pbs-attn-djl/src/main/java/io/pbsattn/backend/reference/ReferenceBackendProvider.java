@@ -6,10 +6,13 @@ import io.pbsattn.backend.AttentionBackendProvider;
 /** Provides the reference backend, which runs everywhere. */
 public final class ReferenceBackendProvider implements AttentionBackendProvider {
 
+    /** The backend's name. */
+    public static final String NAME = "reference";
+
     /** {@inheritDoc} */
     @Override
     public String name() {
-        return ReferenceBackend.NAME;
+        return NAME;
     }
 
     /** {@inheritDoc} */

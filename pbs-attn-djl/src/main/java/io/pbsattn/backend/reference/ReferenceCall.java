@@ -177,7 +177,7 @@ final class ReferenceCall {
 
     private PrefillReport report() {
         return new PrefillReport(
-                ReferenceBackend.NAME,
+                ReferenceBackendProvider.NAME,
                 "",
                 keptBlocks,
                 causalBlocks,
