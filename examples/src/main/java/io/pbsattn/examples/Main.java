@@ -24,6 +24,7 @@ import picocli.CommandLine.Option;
             AskCommand.class,
             VerifyCommand.class,
             BenchCommand.class,
+            TorchScriptCommand.class,
             DoctorCommand.class,
             CommandLine.HelpCommand.class
         },

@@ -76,6 +76,31 @@ public class CommandLineTest {
     }
 
     @Test
+    public void runsTorchScriptBothWays() {
+        Run run =
+                run(
+                        "torchscript",
+                        "--model",
+                        "../pbs-attn-djl/src/test/resources/golden/torchscript/llama_sdpa.pt",
+                        "--tokens",
+                        "700",
+                        "--min-length",
+                        "0",
+                        "--threshold",
+                        "all",
+                        "--runs",
+                        "1",
+                        "--json");
+        Assert.assertEquals(run.status(), 0, run.err());
+        Assert.assertEquals(run.json().getAsJsonObject("routes").toString(), "{\"PBS\":2}");
+        Assert.assertEquals(run.json().get("density").getAsDouble(), 1.0);
+        Assert.assertTrue(run.json().get("logitError").getAsDouble() < 1e-4, run.out());
+        Assert.assertEquals(run.json().get("pbsToken"), run.json().get("denseToken"));
+        Assert.assertEquals(run("torchscript", "--model", "absent.pt").status(), 1);
+        Assert.assertEquals(run("torchscript", "--model", "x", "--threshold", "2").status(), 2);
+    }
+
+    @Test
     public void verifiesTheOperator() {
         for (String backend : new String[] {"reference", "cpu"}) {
             Run run =
