@@ -5,7 +5,8 @@ Needs torch and transformers, which the project itself never does:
     python3 examples/scripts/export_torchscript.py DIR model.pt
     python3 examples/scripts/export_torchscript.py DIR model.pt --padding
     python3 examples/scripts/export_torchscript.py DIR model.pt --kv-cache
-The file takes input ids (batch, tokens) int64 and gives logits (batch, tokens, vocabulary). With --padding it also takes a mask
+The file takes input ids (batch, tokens) int64 and gives logits (batch, tokens, vocabulary), or with --last-logits those of the
+last position (batch, 1, vocabulary), which saves memory and time with long prompts. With --padding it also takes a mask
 (batch, tokens) int64, 1 for tokens and 0 for padding. With --kv-cache it takes, after the ids, the keys and values of the tokens
 before, each (layers, batch, KV heads, tokens, head dim), of no tokens at the start, and gives logits, keys and values.
 """
@@ -18,12 +19,13 @@ import transformers
 class Plain(torch.nn.Module):
     """Ids to logits."""
 
-    def __init__(self, model):
+    def __init__(self, model, positions):
         super().__init__()
         self.model = model
+        self.positions = positions
 
     def forward(self, input_ids):
-        return self.model(input_ids=input_ids, use_cache=False).logits
+        return self.model(input_ids=input_ids, use_cache=False, logits_to_keep=self.positions).logits
 
 
 class Padded(Plain):
@@ -33,7 +35,8 @@ class Padded(Plain):
         # Positions count the tokens, so that padding may stand before them too.
         positions = (attention_mask.cumsum(-1) - 1).clamp(min=0)
         return self.model(
-            input_ids=input_ids, attention_mask=attention_mask, position_ids=positions, use_cache=False
+            input_ids=input_ids, attention_mask=attention_mask, position_ids=positions, use_cache=False,
+            logits_to_keep=self.positions,
         ).logits
 
 
@@ -44,7 +47,9 @@ class Cached(Plain):
         cache = transformers.DynamicCache()
         for layer in range(self.model.config.num_hidden_layers):
             cache.update(keys[layer], values[layer], layer)
-        output = self.model(input_ids=input_ids, past_key_values=cache, use_cache=True)
+        output = self.model(
+            input_ids=input_ids, past_key_values=cache, use_cache=True, logits_to_keep=self.positions
+        )
         layers = output.past_key_values.layers
         return output.logits, torch.stack([l.keys for l in layers]), torch.stack([l.values for l in layers])
 
@@ -54,6 +59,7 @@ def main():
     parser.add_argument("model", help="a folder with config.json and safetensors")
     parser.add_argument("output", help="the file to write, such as model.pt")
     parser.add_argument("--dtype", default="float32", choices=["float32", "bfloat16"])
+    parser.add_argument("--last-logits", action="store_true", help="give the logits of the last position only")
     kind = parser.add_mutually_exclusive_group()
     kind.add_argument("--padding", action="store_true", help="take a mask for batches of different lengths")
     kind.add_argument("--kv-cache", action="store_true", help="take and give keys and values")
@@ -77,7 +83,7 @@ def main():
             return ids, torch.randn(shape, dtype=dtype), torch.randn(shape, dtype=dtype)
         return (ids,)
 
-    module = (Padded if args.padding else Cached if args.kv_cache else Plain)(model)
+    module = (Padded if args.padding else Cached if args.kv_cache else Plain)(model, 1 if args.last_logits else 0)
     with torch.no_grad():
         traced = torch.jit.trace(module, inputs(2, 24, 8), check_trace=False)
         # A trace may have taken the example's sizes for constants: see whether other sizes give what the model gives.
