@@ -8,6 +8,7 @@ import com.google.gson.JsonParser;
 import com.google.gson.stream.JsonReader;
 import com.google.gson.stream.JsonToken;
 import com.google.gson.stream.MalformedJsonException;
+import java.io.EOFException;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -67,7 +68,10 @@ final class Detokenizer {
             throws IOException, CheckpointException {
         try (JsonReader json = new JsonReader(Files.newBufferedReader(file))) {
             return new Detokenizer(tokenizer, json);
-        } catch (MalformedJsonException | JsonParseException | IllegalStateException e) {
+        } catch (EOFException
+                | MalformedJsonException
+                | JsonParseException
+                | IllegalStateException e) {
             throw new CheckpointException(file + ": not a tokenizer: " + e.getMessage(), e);
         }
     }

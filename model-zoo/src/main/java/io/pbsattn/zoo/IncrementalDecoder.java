@@ -19,6 +19,8 @@ final class IncrementalDecoder {
     /** The range of ids that is decoded begins here, before what has gone out. */
     private int begin;
 
+    private boolean isInBytes;
+
     /** All text of the ids before this one has gone out. */
     private int complete;
 
@@ -37,7 +39,7 @@ final class IncrementalDecoder {
     String accept(long id) {
         ids = size == ids.length ? Arrays.copyOf(ids, 2 * size) : ids;
         ids[size++] = id;
-        if (detokenizer.isByte(id)) {
+        if (continuesBytes(id)) {
             return "";
         }
         String window = detokenizer.decode(Arrays.copyOfRange(ids, begin, size));
@@ -52,6 +54,16 @@ final class IncrementalDecoder {
             moveWindow();
         }
         return piece;
+    }
+
+    /**
+     * Whether an id belongs to a run of bytes; special tokens, which have no text, do not end it.
+     */
+    private boolean continuesBytes(long id) {
+        isInBytes =
+                detokenizer.isByte(id)
+                        || isInBytes && detokenizer.decode(new long[] {id}).isEmpty();
+        return isInBytes;
     }
 
     /** The rest of the text, when no more ids come. */
