@@ -5,6 +5,7 @@ import ai.djl.ndarray.NDManager;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Optional;
 import java.util.function.Predicate;
 
@@ -111,6 +112,21 @@ public final class TextGenerator implements AutoCloseable {
         try (Generation answer = stream(message, options)) {
             return answer.result(listener);
         }
+    }
+
+    /**
+     * Answers messages of any lengths, each as if it were alone. They run one after another, not in
+     * one batch: what a message shares with those before it is read once, but decoding is no faster
+     * than for single messages. With a seed, each begins anew with it.
+     *
+     * @param messages what the user says
+     * @param options how to answer
+     * @return the answers, in the order of the messages
+     * @throws IllegalArgumentException if a message is empty or does not fit into the model's
+     *     context
+     */
+    public List<GenerationResult> generate(List<String> messages, GenerationOptions options) {
+        return messages.stream().map(message -> generate(message, options)).toList();
     }
 
     /**
