@@ -16,7 +16,6 @@ import java.util.function.Predicate;
  */
 public final class TextGenerator implements AutoCloseable {
 
-    private final CausalLm model;
     private final HuggingFaceTokenizer tokenizer;
     private final Detokenizer detokenizer;
     private final Optional<ChatTemplate> template;
@@ -28,7 +27,6 @@ public final class TextGenerator implements AutoCloseable {
             Detokenizer detokenizer,
             Optional<ChatTemplate> template,
             NDManager manager) {
-        this.model = model;
         this.tokenizer = tokenizer;
         this.detokenizer = detokenizer;
         this.template = template;

@@ -375,6 +375,8 @@ public class GenerationTest {
             {"max_length", -4},
             {"do_sample", "\"perhaps\""},
             {"eos_token_id", "\"end\""},
+            {"eos_token_id", "[1, -2]"},
+            {"eos_token_id", "[1.5]"},
         };
     }
 
