@@ -51,7 +51,9 @@ public class IncrementalDecoderTest {
             {"metaspace", false},
             {"wordpiece", false},
             {"no-decoder", false},
-            {"joining", false},
+            {"joining", false}, // two spaces are one
+            {"cleaning", false}, // no space before a comma
+            {"stripping", false}, // up to three spaces at the beginning
         };
     }
 
@@ -168,13 +170,9 @@ public class IncrementalDecoderTest {
                             "",
                             "{\"type\":\"Prepend\",\"prepend\":\"\\u2581\"},",
                             "");
-            case "joining" ->
-                    changed(
-                            "sentencepiece",
-                            strip,
-                            strip
-                                    + ",{\"type\":\"Replace\",\"pattern\":{\"String\":\"  \"},"
-                                    + "\"content\":\" \"}");
+            case "joining" -> changed("sentencepiece", strip, strip + replacement("  ", " "));
+            case "cleaning" -> changed("sentencepiece", strip, strip + replacement(" ,", ","));
+            case "stripping" -> changed("sentencepiece", "\"start\":1", "\"start\":3");
             case "no-decoder" ->
                     changed(
                             "wordpiece",
@@ -182,6 +180,15 @@ public class IncrementalDecoderTest {
                             "null");
             default -> TOKENIZERS.resolve(name + ".json");
         };
+    }
+
+    /** A step of the decoder that sees the whole text. */
+    private static String replacement(String from, String to) {
+        return ",{\"type\":\"Replace\",\"pattern\":{\"String\":\""
+                + from
+                + "\"},\"content\":\""
+                + to
+                + "\"}";
     }
 
     private static Path changed(String name, String... fromTo) throws IOException {
