@@ -5,27 +5,32 @@ import ai.djl.ndarray.NDManager;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
 import java.util.Optional;
+import java.util.function.Predicate;
 
 /**
  * Answers messages with a model. It keeps what it has read: a message that begins like the one
  * before, as questions about one document do, is prefilled only from where it differs. Not to be
- * used from several threads at once.
+ * used from several threads at once, but for {@link Generation#cancel}.
  */
 public final class TextGenerator implements AutoCloseable {
 
-    private final CausalLm model;
     private final HuggingFaceTokenizer tokenizer;
+    private final Detokenizer detokenizer;
     private final Optional<ChatTemplate> template;
     private final TokenGenerator generator;
 
     private TextGenerator(
             CausalLm model,
             HuggingFaceTokenizer tokenizer,
+            Detokenizer detokenizer,
             Optional<ChatTemplate> template,
             NDManager manager) {
-        this.model = model;
         this.tokenizer = tokenizer;
+        this.detokenizer = detokenizer;
         this.template = template;
         generator = new TokenGenerator(model, manager);
     }
@@ -42,7 +47,10 @@ public final class TextGenerator implements AutoCloseable {
      */
     public static TextGenerator open(CausalLm model, Path folder, NDManager manager)
             throws IOException, CheckpointException {
-        return new TextGenerator(model, openTokenizer(folder), ChatTemplate.read(folder), manager);
+        Optional<ChatTemplate> template = ChatTemplate.read(folder);
+        HuggingFaceTokenizer tokenizer = openTokenizer(folder);
+        return new TextGenerator(
+                model, tokenizer, openDetokenizer(tokenizer, folder), template, manager);
     }
 
     /**
@@ -58,6 +66,12 @@ public final class TextGenerator implements AutoCloseable {
                 .optTruncation(false)
                 .optPadding(false)
                 .build();
+    }
+
+    /** Opens the way back, from ids to text. */
+    static Detokenizer openDetokenizer(HuggingFaceTokenizer tokenizer, Path folder)
+            throws IOException, CheckpointException {
+        return Detokenizer.open(tokenizer, folder.resolve("tokenizer.json"));
     }
 
     /**
@@ -80,20 +94,92 @@ public final class TextGenerator implements AutoCloseable {
      *     context
      */
     public GenerationResult generate(String message, GenerationOptions options) {
-        GeneratedTokens generated =
-                generator.generate(
-                        encode(tokenizer, options.raw() ? Optional.empty() : template, message),
-                        options.maxNewTokens(model.generationConfig()),
-                        options.prefill());
-        return new GenerationResult(
-                tokenizer.decode(generated.ids(), true),
-                generated.endedByEos() ? "stop" : "length",
-                generated.promptTokens(),
-                generated.reusedTokens(),
-                generated.prefillSeconds(),
-                generated.decodeTokens(),
-                generated.decodeSeconds(),
-                generated.report());
+        return generate(message, options, piece -> true);
+    }
+
+    /**
+     * Answers a message and lets a listener follow.
+     *
+     * @param message what the user says
+     * @param options how to answer
+     * @param listener takes the pieces of the answer as they come, and returns false to end it
+     * @return the answer, as far as it went
+     * @throws IllegalArgumentException if the message is empty or does not fit into the model's
+     *     context
+     */
+    public GenerationResult generate(
+            String message, GenerationOptions options, Predicate<String> listener) {
+        try (Generation answer = stream(message, options)) {
+            return answer.result(listener);
+        }
+    }
+
+    /**
+     * Answers messages of any lengths, each as if it were alone. They run one after another, not in
+     * one batch: what messages begin with in common is read once, wherever they are in the list,
+     * but decoding is no faster than for single messages. With a seed, each begins anew with it.
+     *
+     * @param messages what the user says
+     * @param options how to answer
+     * @return the answers, in the order of the messages
+     * @throws IllegalArgumentException if a message is empty or does not fit into the model's
+     *     context; says which, before any is answered
+     */
+    public List<GenerationResult> generate(List<String> messages, GenerationOptions options) {
+        List<long[]> prompts = new ArrayList<>();
+        for (String message : messages) {
+            long[] ids = encode(message, options);
+            try {
+                generator.check(ids);
+            } catch (IllegalArgumentException e) {
+                throw new IllegalArgumentException(
+                        "message " + prompts.size() + ": " + e.getMessage(), e);
+            }
+            prompts.add(ids);
+        }
+        // Sorted, prompts that begin alike follow each other.
+        Integer[] order = new Integer[prompts.size()];
+        Arrays.setAll(order, n -> n);
+        Arrays.sort(order, (m, n) -> Arrays.compare(prompts.get(m), prompts.get(n)));
+        GenerationResult[] results = new GenerationResult[order.length];
+        for (int n : order) {
+            try (Generation answer = stream(prompts.get(n), options)) {
+                results[n] = answer.result();
+            }
+        }
+        return List.of(results);
+    }
+
+    /**
+     * Begins to answer a message; the answer is computed as it is read.
+     *
+     * @param message what the user says
+     * @param options how to answer
+     * @return the answer, to be closed before the next one begins
+     * @throws IllegalArgumentException if the message is empty or does not fit into the model's
+     *     context
+     * @throws IllegalStateException if the answer before has neither ended nor been closed
+     */
+    public Generation stream(String message, GenerationOptions options) {
+        return stream(encode(message, options), options);
+    }
+
+    private long[] encode(String message, GenerationOptions options) {
+        return encode(tokenizer, options.raw() ? Optional.empty() : template, message);
+    }
+
+    /**
+     * Begins to continue a prompt of ids, as a template or another tokenizer made it.
+     *
+     * @param promptIds ids of the model's vocabulary, at least one
+     * @param options how to answer
+     * @return the answer, to be closed before the next one begins
+     * @throws IllegalArgumentException if there is no id, or they do not fit into the model's
+     *     context
+     * @throws IllegalStateException if the answer before has neither ended nor been closed
+     */
+    public Generation stream(long[] promptIds, GenerationOptions options) {
+        return new Generation(generator.stream(promptIds, options), detokenizer, options.stop());
     }
 
     /** A template writes the special tokens itself; without one the tokenizer adds them. */
