@@ -18,7 +18,7 @@ public class DecoderConfigTest {
             {
                 "\"model_type\": \"llama\"",
                 "\"model_type\": \"mamba\"",
-                "expected llama, found \"mamba\""
+                "expected one of llama, mistral, ministral, qwen2, qwen3, phi3, found \"mamba\""
             },
             {"\"rope_type\": \"default\"", "\"rope_type\": \"spiral\"", "found \"spiral\""},
             {"\"hidden_act\": \"silu\"", "\"hidden_act\": \"gelu\"", "found \"gelu\""},
