@@ -167,10 +167,14 @@ def error(found, expected):
 @torch.no_grad()
 def greedy(model, prompt):
     model.generation_config.eos_token_id = None
+    # Where the factors of longrope change, transformers 5.18 drops the cache and then reads the last token only; without
+    # a cache it reads all of the text, as it means to.
+    use_cache = model.config.rope_parameters["rope_type"] != "longrope"
     result = model.generate(
         prompt,
         attention_mask=torch.ones_like(prompt),
         do_sample=False,
+        use_cache=use_cache,
         max_new_tokens=ANSWER,
         output_scores=True,
         return_dict_in_generate=True,

@@ -70,6 +70,7 @@ record CausalLmWeights(NDArray embedding, List<DecoderLayer> layers, RmsNorm nor
             ModelFamily.Projections has = config.projections();
             String attention = prefix + "self_attn.";
             String mlp = prefix + "mlp.";
+            RmsNorm attentionNorm = norm(prefix + "input_layernorm.weight", hidden);
             List<Linear> qkv =
                     has.fused()
                             ? fused(attention + "qkv_proj", hidden, qWidth, kvWidth, kvWidth)
@@ -84,7 +85,7 @@ record CausalLmWeights(NDArray embedding, List<DecoderLayer> layers, RmsNorm nor
                                     linear(mlp + "gate_proj", hidden, wide, has.mlpBias()),
                                     linear(mlp + "up_proj", hidden, wide, has.mlpBias()));
             return new DecoderLayer(
-                    norm(prefix + "input_layernorm.weight", hidden),
+                    attentionNorm,
                     new SelfAttention(
                             qkv.get(0),
                             qkv.get(1),

@@ -44,9 +44,11 @@ record LayerAttention(PbsAttention operator, int window) {
 
     private static LayerAttention create(
             boolean isDense, int window, ModelOptions options, TorchType type) {
-        PbsConfig settings =
-                (isDense ? PbsConfig.DENSE : options.pbsConfig())
-                        .toBuilder().optWindow(window).build();
+        PbsConfig.Builder builder = options.pbsConfig().toBuilder().optWindow(window);
+        if (isDense) {
+            builder.optThreshold(1);
+        }
+        PbsConfig settings = builder.build();
         PbsAttention attention =
                 options.backend() == null
                         ? PbsAttention.create(settings)

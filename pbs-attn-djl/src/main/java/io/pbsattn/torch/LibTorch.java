@@ -194,7 +194,7 @@ public final class LibTorch {
      * @param numOutputs the number of tensors that it returns
      * @param args all arguments in the operator's order, defaults included: {@link NDArray}, {@link
      *     TorchType}, {@link Long}, {@link Double}, {@link Boolean}, or null for an optional
-     *     argument that is left out
+     *     argument that is left out. One that may be left out cannot be given
      * @return the results
      * @throws IllegalArgumentException if an argument is of another kind
      * @throws IllegalStateException if the operator fails; PyTorch prints why to standard error
