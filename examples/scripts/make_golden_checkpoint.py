@@ -101,6 +101,17 @@ CASES = {
         torch.bfloat16,
         None,
     ),
+    # A window in some layers, as layer_types has it.
+    "ministral_layer_types": (
+        transformers.MinistralConfig(
+            **{**SHAPE, "num_hidden_layers": 3, "num_key_value_heads": 1},
+            head_dim=32,
+            sliding_window=50,
+            layer_types=["sliding_attention", "full_attention", "sliding_attention"],
+        ),
+        torch.float16,
+        None,
+    ),
     # Heads of 32 apart from the hidden size, and a window from the second layer on.
     "qwen3_window_shards": (
         transformers.Qwen3Config(
@@ -142,7 +153,8 @@ def older_form(config):
     kind = rope.pop("rope_type")
     older["rope_scaling"] = None if kind == "default" else {"type": kind, **rope}
     older["torch_dtype"] = older.pop("dtype")
-    older.pop("layer_types", None)
+    if "max_window_layers" in older:  # which says the same
+        older.pop("layer_types")
     older["transformers_version"] = "4.44.0"
     return older
 

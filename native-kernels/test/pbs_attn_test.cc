@@ -376,10 +376,10 @@ void check_shapes(int32_t type) {
 
 // A band of blocks: the window's left edge lies anywhere in a block, and may be before the sequence or a suffix.
 void check_windows(int32_t type) {
-  for (const int64_t window : {1, 2, 31, 32, 33, 127, 128, 129, 300, 699, 700, 701}) {
+  for (const int64_t window : {1, 33, 127, 128, 129, 300, 699, 700}) {
     check({type, 700, 700, 64, 2, 1, 128, 256, 0.7, PBS_ATTN_PER_QUERY_HEAD, 2, 0, window}, 31);
   }
-  for (const int64_t n : {1, 2, 100, 257, 640}) {
+  for (const int64_t n : {1, 100, 640}) {
     for (const int64_t window : {1, 65, 200}) {
       check({type, n, 900, 48, 4, 2, 64, 128, 0.6, PBS_ATTN_PER_KV_HEAD, 3, 0, window}, 32);
     }

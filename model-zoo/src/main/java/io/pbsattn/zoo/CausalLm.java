@@ -185,6 +185,9 @@ public final class CausalLm extends AbstractBlock {
     /**
      * Runs a prompt, or the next part of one, through the model.
      *
+     * <p>Where a sequence outgrows the rotary frequencies that the cached keys were turned by
+     * (longrope), what the cache holds is run again with the tokens.
+     *
      * @param inputIds (batch, tokens) int64; they follow what the cache holds
      * @param cache grows by the tokens; if the prefill fails it holds what it held before, or whole
      *     chunks more

@@ -14,6 +14,7 @@ final class RopeReader {
     private static final String ORIGINAL_CONTEXT = "original_max_position_embeddings";
 
     private final JsonFile config;
+    private final String key;
     private final ModelFamily family;
     private final JsonFile rope;
     private final int maxPositions;
@@ -25,7 +26,7 @@ final class RopeReader {
         this.config = config;
         this.family = family;
         // Where both are there, transformers takes the older key.
-        String key = config.has("rope_scaling") ? "rope_scaling" : "rope_parameters";
+        key = config.has("rope_scaling") ? "rope_scaling" : "rope_parameters";
         rope = config.has(key) ? config.object(key) : null;
         if (rope != null && rope.holdsObjects()) {
             throw config.wrong(key, "the same parameters for every layer");
@@ -41,7 +42,22 @@ final class RopeReader {
 
     static RopeConfig read(JsonFile config, ModelFamily family, int headDim)
             throws CheckpointException {
-        return new RopeReader(config, family, headDim).read();
+        return new RopeReader(config, family, headDim).checked();
+    }
+
+    /** No numbers of a configuration may make the model compute NaN. */
+    private RopeConfig checked() throws CheckpointException {
+        RopeConfig result = read();
+        boolean isFinite = Double.isFinite(result.attentionFactor());
+        for (int tokens : new int[] {1, result.maxTokens()}) {
+            for (float frequency : result.inverseFrequencies(tokens)) {
+                isFinite = isFinite && Float.isFinite(frequency);
+            }
+        }
+        if (!isFinite) {
+            throw config.wrong(key, "numbers that give finite frequencies");
+        }
+        return result;
     }
 
     private RopeConfig read() throws CheckpointException {

@@ -56,7 +56,7 @@ public class CausalLmTest {
                 }
             }
         }
-        Assert.assertEquals(rows.size(), 2 * 13);
+        Assert.assertEquals(rows.size(), 2 * 14);
         return rows.toArray(new Object[0][]);
     }
 
@@ -91,6 +91,7 @@ public class CausalLmTest {
                         "llama_biases_mha",
                         "llama_dynamic_rope",
                         "llama_linear_rope",
+                        "ministral_layer_types",
                         "phi3_longrope_window",
                         "qwen2_yarn",
                         "qwen3_window_shards")
@@ -110,6 +111,27 @@ public class CausalLmTest {
                 folder.resolve("config.json"),
                 StandardCopyOption.REPLACE_EXISTING);
         return folder;
+    }
+
+    /** Where there are no kernels, dense attention is PyTorch's, and sparse the reference's. */
+    @Test
+    public void windowsNeedNoKernels() throws Exception {
+        for (String name : List.of("mistral_window", "qwen3_window_shards")) {
+            for (AttentionKind kind : AttentionKind.values()) {
+                ModelOptions options =
+                        exact(name, kind).optDtype(TorchType.FLOAT32).optBackend("reference");
+                try (NDManager manager = NDManager.newBaseManager("PyTorch")) {
+                    NDList expected = Fixtures.expected(manager, name);
+                    CausalLm model =
+                            CausalLm.load(Fixtures.CHECKPOINTS.resolve(name), options, manager);
+                    Assert.assertEquals(
+                            model.backendName(),
+                            kind == AttentionKind.DENSE ? "pytorch" : "reference");
+                    checkLogits(manager, model, expected, TOLERANCE);
+                    checkGreedy(manager, model, expected);
+                }
+            }
+        }
     }
 
     @DataProvider
@@ -137,6 +159,11 @@ public class CausalLmTest {
                 "\"use_sliding_window\": false"
             },
             {"qwen3_window_shards", "\"rope_theta\": 10000.0", "\"rope_theta\": 20000.0"},
+            {
+                "ministral_layer_types",
+                "\"full_attention\",\n    \"sliding_attention\"",
+                "\"full_attention\",\n    \"full_attention\""
+            },
             {"qwen2_yarn", "\"factor\": 8.0", "\"factor\": 16.0"},
             {"qwen2_yarn", "\"factor\": 8.0", "\"factor\": 8.0, \"beta_fast\": 0.5"},
             {"qwen2_yarn", "\"factor\": 8.0", "\"factor\": 8.0, \"beta_slow\": 0.25"},

@@ -162,6 +162,18 @@ public class DecoderConfigTest {
             {"phi3_longrope_window", "24.0", "\"24\"", "'long_factor': expected a list of numbers"},
             {
                 "phi3_longrope_window",
+                "24.0",
+                "0.0",
+                "'rope_parameters': expected numbers that give finite frequencies"
+            },
+            {
+                "qwen2_yarn",
+                "\"factor\": 8.0",
+                "\"factor\": 8.0, \"beta_fast\": -1",
+                "'rope_parameters': expected numbers that give finite frequencies"
+            },
+            {
+                "phi3_longrope_window",
                 "\"partial_rotary_factor\": 0.75",
                 "\"partial_rotary_factor\": 0.72",
                 "'partial_rotary_factor': expected a part of head_dim 32"
