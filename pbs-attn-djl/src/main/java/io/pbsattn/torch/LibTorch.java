@@ -15,6 +15,7 @@ import com.sun.jna.ptr.LongByReference;
 import com.sun.jna.ptr.PointerByReference;
 import java.nio.ByteBuffer;
 import java.nio.file.Path;
+import java.util.Optional;
 
 /**
  * libtorch by its C ABI: what DJL's PyTorch engine has inside and does not show. Addresses of
@@ -194,7 +195,7 @@ public final class LibTorch {
      * @param numOutputs the number of tensors that it returns
      * @param args all arguments in the operator's order, defaults included: {@link NDArray}, {@link
      *     TorchType}, {@link Long}, {@link Double}, {@link Boolean}, or null for an optional
-     *     argument that is left out. One that may be left out cannot be given
+     *     argument that is left out; one that is given comes as an {@link Optional}
      * @return the results
      * @throws IllegalArgumentException if an argument is of another kind
      * @throws IllegalStateException if the operator fails; PyTorch prints why to standard error
@@ -217,6 +218,10 @@ public final class LibTorch {
     }
 
     private static void requireKnown(String operator, Object arg) {
+        if (arg instanceof Optional<?> given) {
+            requireKnown(operator, given.orElse(null));
+            return;
+        }
         boolean known =
                 arg == null
                         || arg instanceof NDArray
@@ -231,6 +236,9 @@ public final class LibTorch {
     }
 
     private long toStackValue(Object arg) {
+        if (arg instanceof Optional<?> given) {
+            return given.isEmpty() ? 0 : toOptionalValue(given.get());
+        }
         if (arg instanceof NDArray array) {
             // The operator takes over the handle that it is given, so it gets one of its own.
             LongByReference copy = new LongByReference();
@@ -249,6 +257,13 @@ public final class LibTorch {
             return flag ? 1 : 0;
         }
         return arg == null ? 0 : (Long) arg;
+    }
+
+    /** The address of a value, in memory of C's heap, which PyTorch frees. */
+    private long toOptionalValue(Object given) {
+        long address = Native.malloc(Long.BYTES);
+        new Pointer(address).setLong(0, toStackValue(given));
+        return address;
     }
 
     private static long[] contiguousStrides(Shape shape) {
