@@ -68,7 +68,8 @@ void HeadGroup::attend_block(int64_t first_head, int64_t heads, int64_t i, Scrat
                                           s.max.data() + n * width,
                                           s.sum.data() + n * width,
                                           static_cast<int32_t>(first),
-                                          static_cast<int32_t>(std::min(first + width - 1, grid_.last_position(i)))};
+                                          static_cast<int32_t>(std::min(first + width - 1, grid_.last_position(i))),
+                                          grid_.is_windowed() ? call_.window : std::numeric_limits<int32_t>::max()};
     }
   }
   go_through_blocks(first_head, heads, i, s);
@@ -84,7 +85,7 @@ void HeadGroup::attend_block(int64_t first_head, int64_t heads, int64_t i, Scrat
 void HeadGroup::go_through_blocks(int64_t first_head, int64_t heads, int64_t i, Scratch& s) {
   const auto keeps = [&](int64_t h, int64_t j) { return is_kept(mask_row(first_head + h, i), j); };
   s.kept.clear();
-  for (int64_t j = 0; j < grid_.visible(i); ++j) {
+  for (int64_t j = grid_.first(i); j < grid_.visible(i); ++j) {
     bool kept = false;
     for (int64_t h = 0; h < heads; ++h) kept = kept || keeps(h, j);
     if (kept) s.kept.push_back(j);
@@ -100,11 +101,12 @@ void HeadGroup::go_through_blocks(int64_t first_head, int64_t heads, int64_t i, 
     int64_t part = 0;
     for (int64_t n = 0; n < strips; ++n) {
       const QueryStrip& strip = s.strips[static_cast<size_t>(n)];
+      const int64_t first_seen = grid_.first_seen(strip.first_position);
       for (int64_t k = begin; k < end; ++k) {
         const int64_t j = s.kept[static_cast<size_t>(k)];
         const KeyBlock& block = packed_.blocks[static_cast<size_t>(j)];
-        // A block of the own segment may come after these queries.
-        if (!keeps(n / (strips / heads), j) || block.first > strip.last_position) continue;
+        // A block of the own segment may come after these queries, and one that a window reaches before theirs.
+        if (!keeps(n / (strips / heads), j) || block.first > strip.last_position || j < first_seen) continue;
         const int64_t next = s.kept[static_cast<size_t>(std::min(end + part / kParts, count - 1))];
         const int64_t offset = next * block_bytes + part % kParts * block_bytes / kParts;
         s.visits.push_back({&block, &strip, packed_.keys.data() + offset, packed_.values.data() + offset});

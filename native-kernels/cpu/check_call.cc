@@ -63,6 +63,7 @@ void check_arguments(const pbs_attn_call& call) {
                                                          std::to_string(call.num_kv_heads) + ", found " +
                                                          std::to_string(call.num_q_heads));
   require_range("min_length", call.min_length, 0, kMaxSeqlen);
+  require_range("window", call.window, 0, INT32_MAX);
   require_range("head_dim", call.head_dim, 1, kMaxDim);
   require_range("max_seqlen_k", call.max_seqlen_k, 1, kMaxSeqlen);
   require_range("max_seqlen_q", call.max_seqlen_q, 1, call.max_seqlen_k);

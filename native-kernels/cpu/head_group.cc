@@ -45,8 +45,11 @@ void HeadGroup::run(int64_t batch, int64_t kv_head) {
   batch_ = batch;
   kv_head_ = kv_head;
   grid_ = {call_.seqlens_q != nullptr ? call_.seqlens_q[batch] : call_.max_seqlen_q,
-           call_.seqlens_k != nullptr ? call_.seqlens_k[batch] : call_.max_seqlen_k, call_.block_size,
-           call_.segment_size, call_.min_length};
+           call_.seqlens_k != nullptr ? call_.seqlens_k[batch] : call_.max_seqlen_k,
+           call_.block_size,
+           call_.segment_size,
+           call_.min_length,
+           call_.window};
   const int64_t blocks = grid_.k_blocks();
   mask_words_ = divide_up(blocks, 64);
   mask_.assign(static_cast<size_t>(group_size_ * grid_.q_blocks() * mask_words_), 0);
@@ -87,14 +90,14 @@ void HeadGroup::record(int64_t g) {
   const int64_t head = head_index(g);
   for (int64_t i = 0; i < grid_.q_blocks(); ++i) {
     const uint64_t* mask = mask_row(g, i);
-    for (int64_t j = 0; j < grid_.visible(i); ++j) {
+    for (int64_t j = grid_.first(i); j < grid_.visible(i); ++j) {
       const bool kept = is_kept(mask, j);
       call_.kept_blocks += kept;
       if (call_.trace.block_mask != nullptr) {
         call_.trace.block_mask[block_row_index(g, i) + j] = kept;
       }
     }
-    call_.causal_blocks += grid_.visible(i);
+    call_.causal_blocks += grid_.visible(i) - grid_.first(i);
   }
   if (call_.trace.indices != nullptr) {
     std::copy(orders_[static_cast<size_t>(g)].begin(), orders_[static_cast<size_t>(g)].end(),

@@ -371,8 +371,8 @@ struct AmxEngine {
       logits = spare;
     }
     if (positions != nullptr) positions += turn.first_key;
-    return softmax_tile(shape.keys, shape.scale, positions, strip.first_position, logits, strip.max, strip.sum, shrink,
-                        weigh_all);
+    return softmax_tile(shape.keys, shape.scale, positions, strip.first_position, strip.window, logits, strip.max,
+                        strip.sum, shrink, weigh_all);
   }
 
   // While the keys of a turn are weighed, the values of the one before are added, and then the logits of the one after

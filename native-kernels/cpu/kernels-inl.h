@@ -400,10 +400,11 @@ double exp_row(int64_t n, float* x, float max, float scale) {
 
 // From the logits of a tile (keys, kStripWidth) to weights; max and sum move on. shrink (kStripWidth) says by how
 // much what was summed before has to be multiplied; the result whether any of it is not 1. Positions null: every key is
-// visible. weigh(shift, total) makes weights of the logits, relative to shift, and adds them up.
+// visible; else each query sees those of the `window` keys up to its own. weigh(shift, total) makes weights of the
+// logits, relative to shift, and adds them up.
 template <typename W>
-inline bool softmax_tile(int64_t keys, float scale, const int32_t* positions, int32_t first_position, float* logits,
-                         float* max, double* sum, float* shrink, const W& weigh) {
+inline bool softmax_tile(int64_t keys, float scale, const int32_t* positions, int32_t first_position, int32_t window,
+                         float* logits, float* max, double* sum, float* shrink, const W& weigh) {
   const float infinity = __builtin_inff();
   VecF best[kNv], shift[kNv], total[kNv] = {};
   for (int v = 0; v < kNv; ++v) best[v] = broadcast(-infinity);
@@ -422,7 +423,9 @@ inline bool softmax_tile(int64_t keys, float scale, const int32_t* positions, in
 #pragma GCC unroll 8
       for (int v = 0; v < kNv; ++v) {
         float* at = logits + j * kStripWidth + v * kWidth;
-        const VecF x = load<VecI>(queries + v * kWidth) < positions[j] ? broadcast(-infinity) : load<VecF>(at);
+        // How far the key lies back; as an unsigned number, that is very far for keys to come.
+        const VecU distance = (VecU)(load<VecI>(queries + v * kWidth) - positions[j]);
+        const VecF x = distance < static_cast<uint32_t>(window) ? load<VecF>(at) : broadcast(-infinity);
         store(at, x);
         best[v] = x > best[v] ? x : best[v];
       }
@@ -452,7 +455,10 @@ inline bool softmax_tile(int64_t keys, float scale, const int32_t* positions, in
 
 // The key positions that a visit has to compare with its queries'; null if they see the whole block.
 inline const int32_t* masked_positions(const Visit& visit) {
-  return visit.block->last <= visit.strip->first_position ? nullptr : visit.block->positions;
+  const KeyBlock& block = *visit.block;
+  const QueryStrip& strip = *visit.strip;
+  const bool sees_all = block.last <= strip.first_position && strip.last_position - block.first < strip.window;
+  return sees_all ? nullptr : block.positions;
 }
 
 // Takes strips through key blocks with the products of engine E, which fetch the next ones on the way.
@@ -464,7 +470,8 @@ void attend(const TileShape& shape, const Visit* visits, int64_t count, float* s
     float shrink[kStripWidth];
     E::multiply_keys(shape, block.keys, shape.dim * E::kElementSize, strip.q, scratch, visit->next_keys);
     const bool rescale = softmax_tile(
-        shape.keys, shape.scale, masked_positions(*visit), strip.first_position, scratch, strip.max, strip.sum, shrink,
+        shape.keys, shape.scale, masked_positions(*visit), strip.first_position, strip.window, scratch, strip.max,
+        strip.sum, shrink,
         [&](const VecF* shift, VecF* total) { E::weigh_keys(shape.keys, shape.scale, shift, scratch, total); });
     E::add_values(shape, block.values, scratch, rescale, shrink, strip.o, visit->next_values);
   }
@@ -528,7 +535,7 @@ constexpr Engine kFloatEngine = {
 
 void update_sums(int64_t keys, float scale, float* logits, float* max, double* sum) {
   float shrink[kStripWidth];
-  softmax_tile(keys, scale, nullptr, 0, logits, max, sum, shrink,
+  softmax_tile(keys, scale, nullptr, 0, 0, logits, max, sum, shrink,
                [&](const VecF* shift, VecF* total) { FloatEngine::weigh_keys(keys, scale, shift, logits, total); });
 }
 

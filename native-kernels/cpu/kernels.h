@@ -38,6 +38,7 @@ struct QueryStrip {
   double* sum;             // (width): sum of the weights
   int32_t first_position;  // of the strip's first query; the others follow
   int32_t last_position;
+  int32_t window;  // keys that a query sees, its own the last of them; INT32_MAX: all up to its own
 };
 
 // A block is fetched from memory in as many parts, one in each of the visits before it.

@@ -57,10 +57,12 @@ void HeadGroup::order_segment(int64_t g, int64_t segment, Scratch& scratch) {
                  [](const Ranked& item) { return item.place; });
 }
 
-// Gathers keys and values in a head's order. Query heads that share an order share what is packed.
+// Gathers keys and values in a head's order: those that a query sees. Query heads that share an order share what is
+// packed.
 void HeadGroup::pack(int64_t g) {
-  team_.run(grid_.k_blocks(), [&](int64_t j, int thread) {
-    pack_block(orders_[static_cast<size_t>(g)], j, scratch_[static_cast<size_t>(thread)]);
+  const int64_t first = grid_.first(0);
+  team_.run(grid_.k_blocks() - first, [&](int64_t n, int thread) {
+    pack_block(orders_[static_cast<size_t>(g)], first + n, scratch_[static_cast<size_t>(thread)]);
   });
 }
 

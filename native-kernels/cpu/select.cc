@@ -47,7 +47,7 @@ void HeadGroup::select_rows(int64_t g, int64_t begin, int64_t end, int64_t first
     float* row = scores + (i - begin) * padded_blocks;
     double total = 1;
     if (keeps_everything()) {
-      for (int64_t j = 0; j < candidates; ++j) keep(mask, j);
+      for (int64_t j = grid_.first(i); j < candidates; ++j) keep(mask, j);
     } else if (candidates > 0) {
       const float max = *std::max_element(row, row + candidates);
       total = kernels_.exp_row(candidates, row, max, static_cast<float>(call_.softmax_scale));
@@ -57,7 +57,8 @@ void HeadGroup::select_rows(int64_t g, int64_t begin, int64_t end, int64_t first
     for (int64_t j = candidates; j < grid_.visible(i); ++j) keep(mask, j);
     if (call_.trace.block_scores != nullptr) {
       float* traced = call_.trace.block_scores + block_row_index(g, i);
-      for (int64_t j = 0; j < candidates; ++j) traced[j] = keeps_everything() ? 0 : static_cast<float>(row[j] / total);
+      for (int64_t j = grid_.first(i); j < candidates; ++j)
+        traced[j] = keeps_everything() ? 0 : static_cast<float>(row[j] / total);
     }
   }
 }

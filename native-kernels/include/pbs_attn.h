@@ -19,7 +19,7 @@ extern "C" {
 #endif
 
 // Version of this interface; a binding refuses a library that answers another number.
-#define PBS_ATTN_ABI_VERSION 3
+#define PBS_ATTN_ABI_VERSION 4
 
 enum pbs_attn_status {
   PBS_ATTN_OK = 0,
@@ -45,7 +45,7 @@ struct pbs_attn_tensor {
 
 // Optional record of the intermediates, for checks; null pointers are not filled. All arrays are contiguous.
 // A block grid has q_blocks = ceil(max_seqlen_q / block_size) rows and k_blocks = ceil(max_seqlen_k / block_size)
-// columns.
+// columns. Where a window is shorter than the sequence, the kept blocks are those that it reaches.
 struct pbs_attn_trace {
   int32_t* indices;     // (batch, num_q_heads, max_seqlen_k): original position of the key now at this place
   float* key_scores;    // (batch, num_q_heads, max_seqlen_k): score by original position, 0 past the complete segments
@@ -81,11 +81,14 @@ struct pbs_attn_call {
   int32_t force_first_block;  // 0 or 1: every row keeps the block that holds token 0
   int32_t key_order;          // enum pbs_attn_key_order
   int32_t min_length;         // >= 0: a sequence of fewer keys keeps every block, and its keys are not reordered
-  int32_t num_threads;        // >= 1; 0: one per core that this process may use
+  int32_t window;       // keys that a query sees, its own the last of them; 0: all up to its own. In a sequence of
+                        // more keys every block that a window reaches is kept, and no key is reordered
+  int32_t num_threads;  // >= 1; 0: one per core that this process may use
   struct pbs_attn_trace trace;
   // out
   int64_t kept_blocks;     // over all sequences and query heads
-  int64_t causal_blocks;   // candidates and own-segment blocks, kept or not; density = kept_blocks / causal_blocks
+  int64_t causal_blocks;   // candidates and own-segment blocks, kept or not, or those that a window reaches; density =
+                           // kept_blocks / causal_blocks
   double permute_seconds;  // wall time of each stage
   double select_seconds;
   double attend_seconds;

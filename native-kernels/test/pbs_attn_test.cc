@@ -105,13 +105,14 @@ struct Case {
   int32_t key_order;
   int32_t threads;
   double growth = 0;  // each key is (1 + growth * position) times noise
+  int64_t window = 0;
 
   std::string name() const {
     return dtype_name(dtype) + ", " + std::to_string(seqlen_q) + "/" + std::to_string(seqlen_k) + " x " +
            std::to_string(head_dim) + ", heads " + std::to_string(q_heads) + "/" + std::to_string(kv_heads) +
            ", block " + std::to_string(block_size) + "/" + std::to_string(segment_size) + ", threshold " +
            std::to_string(threshold) + ", order " + std::to_string(key_order) + ", threads " + std::to_string(threads) +
-           ", growth " + std::to_string(growth);
+           ", growth " + std::to_string(growth) + ", window " + std::to_string(window);
   }
 };
 
@@ -161,6 +162,7 @@ pbs_attn_call make_call(const Case& c, Arrays& a) {
   call.softmax_scale = 1 / std::sqrt(static_cast<double>(c.head_dim));
   call.force_first_block = 1;
   call.key_order = c.key_order;
+  call.window = static_cast<int32_t>(c.window);
   call.num_threads = c.threads;
   return call;
 }
@@ -206,6 +208,7 @@ class Oracle {
     return values;
   }
   bool single() const { return c_.seqlen_k <= c_.segment_size; }
+  bool windowed() const { return c_.window > 0 && c_.window < c_.seqlen_k; }
 
   double logit(const float* x, const float* y) const {
     double sum = 0;
@@ -214,7 +217,7 @@ class Oracle {
   }
 
   std::vector<double> key_scores(int64_t h, int64_t kv) const {
-    const int64_t keys = single() ? 0 : c_.seqlen_k / c_.segment_size * c_.segment_size;
+    const int64_t keys = single() || windowed() ? 0 : c_.seqlen_k / c_.segment_size * c_.segment_size;
     std::vector<double> scores(static_cast<size_t>(keys));
     if (keys == 0) return scores;
     const int64_t queries = std::min(c_.block_size, c_.seqlen_q);
@@ -249,7 +252,10 @@ class Oracle {
       for (int64_t j = 0; j < k_blocks; ++j) {
         const int64_t segment_begin = j * c_.block_size / c_.segment_size * c_.segment_size;
         const int64_t segment_end = std::min(segment_begin + c_.segment_size, c_.seqlen_k);
-        if (single() || (segment_begin <= p1 && segment_end > p0)) {
+        if (windowed()) {
+          const int64_t key_end = std::min((j + 1) * c_.block_size, c_.seqlen_k);
+          kept[static_cast<size_t>(j)] = j * c_.block_size <= p1 && key_end > p0 - c_.window + 1;
+        } else if (single() || (segment_begin <= p1 && segment_end > p0)) {
           kept[static_cast<size_t>(j)] = true;
         } else if (segment_end <= p0) {
           double sum = 0;
@@ -296,7 +302,8 @@ class Oracle {
     double max = -std::numeric_limits<double>::infinity();
     for (int64_t t = 0; t < c_.seqlen_k; ++t) {
       const int64_t key = order[static_cast<size_t>(t)];
-      if (kept[static_cast<size_t>(t / c_.block_size)] && key <= position) {
+      const bool in_window = !windowed() || key > position - c_.window;
+      if (kept[static_cast<size_t>(t / c_.block_size)] && key <= position && in_window) {
         seen.emplace_back(logit(q(h, i), k(kv, key)), key);
         max = std::max(max, seen.back().first);
       }
@@ -367,6 +374,41 @@ void check_shapes(int32_t type) {
   }
 }
 
+// A band of blocks: the window's left edge lies anywhere in a block, and may be before the sequence or a suffix.
+void check_windows(int32_t type) {
+  for (const int64_t window : {1, 33, 127, 128, 129, 300, 699, 700}) {
+    check({type, 700, 700, 64, 2, 1, 128, 256, 0.7, PBS_ATTN_PER_QUERY_HEAD, 2, 0, window}, 31);
+  }
+  for (const int64_t n : {1, 100, 640}) {
+    for (const int64_t window : {1, 65, 200}) {
+      check({type, n, 900, 48, 4, 2, 64, 128, 0.6, PBS_ATTN_PER_KV_HEAD, 3, 0, window}, 32);
+    }
+  }
+  check({type, 331, 331, 33, 2, 2, 50, 100, 0.6, PBS_ATTN_PER_QUERY_HEAD, 2, 0, 77}, 33);
+  check({type, 700, 700, 128, 1, 1, 128, 256, 0.5, PBS_ATTN_PER_QUERY_HEAD, 1, 0.05, 140}, 34);
+}
+
+// What lies before the band is not read, but for the check that all numbers are finite: huge keys there change nothing.
+void check_band_only(int32_t type) {
+  const Case c{type, 100, 600, 32, 2, 1, 64, 128, 1.0, PBS_ATTN_PER_QUERY_HEAD, 1, 0, 90};
+  Arrays plain(c, 41), huge(c, 41);
+  for (int64_t i = 0; i < 384 * huge.row; ++i) {  // the band begins at 500 - 89 = 411
+    huge.k.set(static_cast<size_t>(i), 10000);
+    huge.v.set(static_cast<size_t>(i), 10000);
+  }
+  for (Arrays* a : {&plain, &huge}) {
+    pbs_attn_call call = make_call(c, *a);
+    char message[256] = "";
+    expect(pbs_attn_prefill(&call, message, sizeof(message)) == PBS_ATTN_OK, message);
+    // Rows of 64 queries from 500 and 564: keys 411..563 in blocks 6..8, keys 475..599 in blocks 7..9.
+    expect(call.kept_blocks == 2 * 6 && call.causal_blocks == 2 * 6,
+           c.name() + ": kept " + std::to_string(call.kept_blocks) + " of " + std::to_string(call.causal_blocks));
+  }
+  bool same = plain.lse == huge.lse;
+  for (size_t i = 0; i < plain.o.size(); ++i) same = same && plain.o[i] == huge.o[i];
+  expect(same, c.name() + ": keys before the band change nothing");
+}
+
 void check_random() {
   const uint32_t seed = std::random_device{}();
   std::printf("random cases with seed %u\n", seed);
@@ -380,7 +422,7 @@ void check_random() {
     const int64_t seqlen_k = pick(1, 500);
     check({static_cast<int32_t>(pick(0, 2)), pick(1, seqlen_k), seqlen_k, pick(1, 100), kv_heads * pick(1, 4), kv_heads,
            block, block * pick(1, 4), static_cast<double>(pick(0, 10)) / 10.0, static_cast<int32_t>(pick(0, 1)),
-           static_cast<int32_t>(pick(1, 3))},
+           static_cast<int32_t>(pick(1, 3)), 0, pick(0, 1) * pick(1, seqlen_k + 1)},
           seed + static_cast<uint32_t>(n));
   }
 }
@@ -428,6 +470,7 @@ void check_refusals() {
   refuse("threshold", bad, [](pbs_attn_call& x, Arrays&) { x.threshold = std::nan(""); });
   refuse("softmax_scale", bad, [](pbs_attn_call& x, Arrays&) { x.softmax_scale = 0; });
   refuse("min_length", bad, [](pbs_attn_call& x, Arrays&) { x.min_length = -1; });
+  refuse("window", bad, [](pbs_attn_call& x, Arrays&) { x.window = -1; });
   refuse("key_order", bad, [](pbs_attn_call& x, Arrays&) { x.key_order = 2; });
   refuse("num_threads", bad, [](pbs_attn_call& x, Arrays&) { x.num_threads = -1; });
   refuse("k: expected data", bad, [](pbs_attn_call& x, Arrays&) { x.k.data = nullptr; });
@@ -450,6 +493,8 @@ int run_isa(const char* isa) {
   expect(pbs_attn_isa() != nullptr && std::string(pbs_attn_isa()) == isa, std::string("runs on ") + isa);
   for (const int32_t type : {PBS_ATTN_FLOAT32, PBS_ATTN_BFLOAT16, PBS_ATTN_FLOAT16}) {
     check_shapes(type);
+    check_windows(type);
+    check_band_only(type);
     check_threads(type);
   }
   check_random();

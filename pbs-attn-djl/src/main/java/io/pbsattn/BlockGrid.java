@@ -14,8 +14,10 @@ package io.pbsattn;
  * @param blockSize tokens in a block
  * @param segmentSize tokens in a segment
  * @param minLength a sequence of fewer keys keeps every block
+ * @param window keys that a query sees, its own the last of them; 0 for all up to its own
  */
-public record BlockGrid(int seqlenQ, int seqlenK, int blockSize, int segmentSize, int minLength) {
+public record BlockGrid(
+        int seqlenQ, int seqlenK, int blockSize, int segmentSize, int minLength, int window) {
 
     /**
      * Returns the number of query blocks.
@@ -54,12 +56,22 @@ public record BlockGrid(int seqlenQ, int seqlenK, int blockSize, int segmentSize
     }
 
     /**
-     * Tells whether no block may be skipped, so that there is nothing to reorder either.
+     * Tells whether queries see less than the sequence before them.
      *
-     * @return true for a single segment and for fewer keys than {@code minLength}
+     * @return true if there is a window and it is shorter than the sequence
+     */
+    public boolean isWindowed() {
+        return window > 0 && window < seqlenK;
+    }
+
+    /**
+     * Tells whether no block that a query sees may be skipped, so that there is nothing to reorder
+     * either.
+     *
+     * @return true for a single segment, for fewer keys than {@code minLength}, and in a window
      */
     public boolean isDense() {
-        return isSingleSegment() || seqlenK < minLength;
+        return isSingleSegment() || seqlenK < minLength || isWindowed();
     }
 
     /**
@@ -71,17 +83,22 @@ public record BlockGrid(int seqlenQ, int seqlenK, int blockSize, int segmentSize
      * @return true if it is a candidate
      */
     public boolean isCandidate(int i, int j) {
-        return !isSingleSegment() && segmentEnd(j) <= firstPosition(i);
+        return !isSingleSegment() && !isWindowed() && segmentEnd(j) <= firstPosition(i);
     }
 
     /**
-     * Tells whether a block must be kept: its segment reaches into the query block's positions.
+     * Tells whether a block must be kept: its segment, or a window that it lies in, reaches into
+     * the query block's positions.
      *
      * @param i query block
      * @param j key block
-     * @return true if it is of the query block's own segment
+     * @return true if it is of the query block's own segment or windows
      */
-    public boolean isOwnSegment(int i, int j) {
+    public boolean isForced(int i, int j) {
+        if (isWindowed()) {
+            int lastKey = Math.min((j + 1) * blockSize, seqlenK) - 1;
+            return lastKey > firstPosition(i) - window && j * blockSize <= lastPosition(i);
+        }
         return isSingleSegment()
                 || (segmentEnd(j) > firstPosition(i) && segmentStart(j) <= lastPosition(i));
     }

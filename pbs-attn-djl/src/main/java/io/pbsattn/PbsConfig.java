@@ -28,6 +28,7 @@ public final class PbsConfig {
     private final double softmaxScale;
     private final KeyOrder keyOrder;
     private final int minLength;
+    private final int window;
 
     private PbsConfig(Builder builder) {
         blockSize = builder.blockSize;
@@ -37,6 +38,7 @@ public final class PbsConfig {
         softmaxScale = builder.softmaxScale;
         keyOrder = builder.keyOrder;
         minLength = builder.minLength;
+        window = builder.window;
     }
 
     /**
@@ -62,6 +64,7 @@ public final class PbsConfig {
         builder.softmaxScale = softmaxScale;
         builder.keyOrder = keyOrder;
         builder.minLength = minLength;
+        builder.window = window;
         return builder;
     }
 
@@ -144,19 +147,32 @@ public final class PbsConfig {
         return type == TorchType.BFLOAT16 ? MIN_LENGTH_BFLOAT16 : MIN_LENGTH;
     }
 
+    /**
+     * Returns the number of keys that a query sees, its own the last of them: the query at position
+     * i sees the keys j with {@code i - window < j <= i}. A sequence of more keys keeps every block
+     * that a window reaches, and its keys are not reordered; in shorter ones the window changes
+     * nothing.
+     *
+     * @return tokens; 0 for all up to its own
+     */
+    public int window() {
+        return window;
+    }
+
     /** {@inheritDoc} */
     @Override
     public String toString() {
         return String.format(
                 "blocks of %d, segments of %d, threshold %s, first block %s, scale %s, %s, from %s"
-                        + " keys on",
+                        + " keys on, window %s",
                 blockSize,
                 segmentSize,
                 threshold,
                 forceFirstBlock ? "kept" : "not kept",
                 softmaxScale > 0 ? softmaxScale : "default",
                 keyOrder,
-                minLength >= 0 ? minLength : "default");
+                minLength >= 0 ? minLength : "default",
+                window > 0 ? window : "none");
     }
 
     /** Builds a {@link PbsConfig}. */
@@ -169,6 +185,7 @@ public final class PbsConfig {
         private double softmaxScale;
         private KeyOrder keyOrder = KeyOrder.PER_QUERY_HEAD;
         private int minLength = -1;
+        private int window;
 
         private Builder() {}
 
@@ -306,6 +323,20 @@ public final class PbsConfig {
                 throw new IllegalArgumentException(
                         key + ": expected a number of tokens, found '" + value + "'", e);
             }
+        }
+
+        /**
+         * Sets the number of keys that a query sees, its own the last of them (sliding window
+         * attention).
+         *
+         * @param window tokens; 0 for all keys up to its own
+         * @return this builder
+         * @throws IllegalArgumentException if it is negative
+         */
+        public Builder optWindow(int window) {
+            require(window >= 0, "window: expected at least 0, found " + window);
+            this.window = window;
+            return this;
         }
 
         /**

@@ -106,6 +106,57 @@ public class PbsAttentionTest {
         }
     }
 
+    /** Inside a window attention is dense, and only the blocks that it reaches are computed. */
+    @Test(dataProvider = "odd")
+    public void windowEqualsPlainAttention(
+            String backend, int seqlenQ, int seqlenK, int headDim, int qHeads, int kvHeads) {
+        try (NDManager manager = NDManager.newBaseManager("PyTorch")) {
+            Random random = new Random(SEED);
+            NDArray q = Arrays4.normal(manager, random, 2, qHeads, seqlenQ, headDim);
+            NDArray k = Arrays4.normal(manager, random, 2, kvHeads, seqlenK, headDim);
+            NDArray v = Arrays4.normal(manager, random, 2, kvHeads, seqlenK, headDim);
+            for (int window : new int[] {1, 100, 128, seqlenK - 1}) {
+                if (window > 0 && window < seqlenK) {
+                    PbsConfig config = SHORT.toBuilder().optWindow(window).build();
+                    NDArray expected =
+                            DenseAttention.forward(q, k, v, 1 / Math.sqrt(headDim), window);
+                    AttentionOutput found =
+                            PbsAttention.create(config, backend)
+                                    .forward(float32(q), float32(k), float32(v));
+                    Assert.assertTrue(Arrays4.maxError(found.o(), expected) <= 1e-5);
+                    Assert.assertEquals(found.report().density(), 1.0);
+                    long rows = 2L * qHeads * ((seqlenQ + 127) / 128);
+                    Assert.assertTrue(found.report().keptBlocks() <= rows * (window / 128 + 3));
+                }
+            }
+        }
+    }
+
+    /** A window that no sequence is longer than leaves the call as it is, permuted and sparse. */
+    @Test(dataProvider = "backends")
+    public void windowCountsForEachSequence(String backend) {
+        try (NDManager manager = NDManager.newBaseManager("PyTorch")) {
+            Random random = new Random(SEED);
+            NDArray q = float32(Arrays4.normal(manager, random, 2, 2, 1500, 32));
+            NDArray k = float32(Arrays4.normal(manager, random, 2, 1, 1500, 32));
+            NDArray v = float32(Arrays4.normal(manager, random, 2, 1, 1500, 32));
+            SequenceLengths lengths =
+                    new SequenceLengths(new int[] {1500, 1000}, new int[] {1500, 1000});
+            PbsConfig windowed = SHORT.toBuilder().optWindow(1000).build();
+            AttentionOutput found =
+                    PbsAttention.create(windowed, backend).forward(q, k, v, lengths);
+            NDArray inWindow =
+                    DenseAttention.forward(
+                            float64(q), float64(k), float64(v), 1 / Math.sqrt(32), 1000);
+            AttentionOutput sparse = PbsAttention.create(SHORT, backend).forward(q, k, v, lengths);
+            NDIndex first = new NDIndex("0");
+            NDIndex second = new NDIndex("1, :, :1000");
+            Assert.assertTrue(Arrays4.maxError(found.o().get(first), inWindow.get(first)) <= 1e-5);
+            Assert.assertEquals(
+                    Arrays4.maxError(found.o().get(second), sparse.o().get(second)), 0.0);
+        }
+    }
+
     /** From minLength keys on blocks are skipped, and not before; each sequence for itself. */
     @Test(dataProvider = "backends")
     public void shortSequencesAreDense(String backend) {

@@ -28,6 +28,24 @@ public class PbsConfigTest {
     }
 
     @Test
+    public void toBuilderKeepsEverySetting() {
+        PbsConfig config =
+                PbsConfig.builder()
+                        .optBlockSize(64)
+                        .optSegmentSize(192)
+                        .optThreshold(0.3)
+                        .optForceFirstBlock(false)
+                        .optSoftmaxScale(0.7)
+                        .optKeyOrder(KeyOrder.PER_KV_HEAD)
+                        .optMinLength(5)
+                        .optWindow(11)
+                        .build();
+        Assert.assertEquals(config.toBuilder().build().toString(), config.toString());
+        Assert.assertEquals(config.window(), 11);
+        Assert.assertEquals(PbsConfig.DEFAULT.window(), 0);
+    }
+
+    @Test
     public void valuesOutOfRangeAreNamed() {
         refused("threshold", () -> PbsConfig.builder().optThreshold(1.5).build());
         refused("threshold", () -> PbsConfig.builder().optThreshold(Double.NaN).build());
@@ -35,6 +53,7 @@ public class PbsConfigTest {
         refused("segmentSize", () -> PbsConfig.builder().optSegmentSize(300).build());
         refused("softmaxScale", () -> PbsConfig.builder().optSoftmaxScale(-1));
         refused("minLength", () -> PbsConfig.builder().optMinLength(-1));
+        refused("window", () -> PbsConfig.builder().optWindow(-1));
         refused("keyOrder", () -> PbsConfig.builder().optKeyOrder(null).build());
         refused("sequence 1", () -> new SequenceLengths(new int[] {1, 0}, new int[] {1, 1}));
         refused("sequence 0", () -> new SequenceLengths(new int[] {5}, new int[] {4}));

@@ -90,6 +90,7 @@ public class RandomDifferentialTest {
                                             ? KeyOrder.PER_QUERY_HEAD
                                             : KeyOrder.PER_KV_HEAD)
                             .optMinLength(random.nextInt(4) == 0 ? seqlenK + pick(0, 1) : 0)
+                            .optWindow(random.nextInt(3) == 0 ? pick(1, seqlenK + 1) : 0)
                             .optSoftmaxScale((0.5 + random.nextDouble()) / Math.sqrt(headDim))
                             .build();
             lengths = random.nextBoolean() ? null : randomLengths();

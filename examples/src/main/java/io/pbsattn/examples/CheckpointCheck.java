@@ -20,9 +20,9 @@ final class CheckpointCheck {
     private static final double FLOAT32_TOLERANCE = 2e-4;
 
     /**
-     * PyTorch's own logits in bfloat16 differ from its float32 by up to 0.035 on such checkpoints.
+     * PyTorch's own logits in bfloat16 differ from its float32 by up to 0.055 on such checkpoints.
      */
-    private static final double BFLOAT16_TOLERANCE = 0.04;
+    private static final double BFLOAT16_TOLERANCE = 0.055;
 
     private static final String EXACT = "exact";
 

@@ -11,14 +11,13 @@ import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.AbstractBlock;
 import ai.djl.training.ParameterStore;
 import ai.djl.util.PairList;
-import io.pbsattn.PbsAttention;
-import io.pbsattn.PbsConfig;
 import io.pbsattn.layer.LayerOps;
 import io.pbsattn.layer.Linear;
 import io.pbsattn.torch.LibTorch;
 import io.pbsattn.torch.TorchType;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.Iterator;
 import java.util.List;
 import java.util.stream.Stream;
@@ -38,8 +37,6 @@ public final class CausalLm extends AbstractBlock implements StreamingBlock {
 
     private static final byte VERSION = 1;
 
-    private static final String REFERENCE = "reference";
-
     /** Tokens that pass the linear parts of a layer at a time. */
     private static final int LINEAR_CHUNK = 2048;
 
@@ -52,14 +49,14 @@ public final class CausalLm extends AbstractBlock implements StreamingBlock {
     private final LayerOps ops;
     private final int contextLimit;
     private final AttentionKind kind;
-    private final PbsAttention prefillAttention;
-    private final float[] inverseFrequencies;
+    private final List<LayerAttention> layerAttentions;
+    private final RopeConfig rope;
 
     CausalLm(
             DecoderConfig config,
             GenerationConfig generationConfig,
             CausalLmWeights weights,
-            float[] inverseFrequencies,
+            RopeConfig rope,
             LayerOps ops,
             ModelOptions options) {
         super(VERSION);
@@ -68,12 +65,12 @@ public final class CausalLm extends AbstractBlock implements StreamingBlock {
         this.ops = ops;
         kind = options.attention();
         contextLimit = Math.min(options.contextLimit(), config.maxPositions());
-        prefillAttention = prefillAttention(options, ops.type());
+        layerAttentions = LayerAttention.ofLayers(config, options, ops.type());
         embedding = weights.embedding();
         layers = weights.layers();
         norm = weights.norm();
         output = weights.output();
-        this.inverseFrequencies = inverseFrequencies;
+        this.rope = rope;
     }
 
     /**
@@ -99,11 +96,11 @@ public final class CausalLm extends AbstractBlock implements StreamingBlock {
                                 : options.dtype());
         CausalLmWeights weights =
                 CausalLmWeights.read(Checkpoint.open(folder), config, ops.type(), manager);
-        float[] frequencies = config.rope().inverseFrequencies(config.headDim());
+        RopeConfig rope = config.rope();
         if (options.roundedFrequencies()) {
-            frequencies = rounded(frequencies, config.storedType(), manager);
+            rope = rope.rounded(values -> rounded(values, config.storedType(), manager));
         }
-        return new CausalLm(config, generation, weights, frequencies, ops, options);
+        return new CausalLm(config, generation, weights, rope, ops, options);
     }
 
     /**
@@ -157,7 +154,7 @@ public final class CausalLm extends AbstractBlock implements StreamingBlock {
      * @return its name; {@code pytorch} for dense attention where no kernels are to be had
      */
     public String backendName() {
-        return prefillAttention == null ? "pytorch" : prefillAttention.backendName();
+        return layerAttentions.get(0).backendName();
     }
 
     /**
@@ -192,6 +189,9 @@ public final class CausalLm extends AbstractBlock implements StreamingBlock {
     /**
      * Runs a prompt, or the next part of one, through the model.
      *
+     * <p>Where a sequence outgrows the rotary frequencies that the cached keys were turned by
+     * (longrope), what the cache holds is run again with the tokens.
+     *
      * @param inputIds (batch, tokens) int64; they follow what the cache holds
      * @param cache grows by the tokens; if the prefill fails it holds what it held before, or whole
      *     chunks more
@@ -201,11 +201,32 @@ public final class CausalLm extends AbstractBlock implements StreamingBlock {
      *     is exceeded
      */
     public PrefillResult prefill(NDArray inputIds, KvCache cache, PrefillOptions options) {
-        long start = System.nanoTime();
         int tokens = checkIds(inputIds, cache);
         int[] positions = options.logitPositions(tokens);
+        int held = cache.length();
         cache.reserve(tokens);
-        PromptAttention attention = new PromptAttention(ops, prefillAttention, config.headDim());
+        if (held == 0 || rope.keyTable(held + tokens) == cache.keyTable()) {
+            return prefill(inputIds, cache, positions, options);
+        }
+        // The keys that the cache holds are turned as those of a sequence of this length are not.
+        NDManager manager = inputIds.getManager();
+        try (KvCache fresh = newCache(manager, cache.batch(), cache.maxTokens());
+                NDArray old = cache.ids(manager);
+                NDArray all = old.concat(inputIds, 1)) {
+            int[] shifted = Arrays.stream(positions).map(p -> held + p).toArray();
+            fresh.reserve(held + tokens);
+            PrefillResult result = prefill(all, fresh, shifted, options);
+            cache.takeOver(fresh);
+            return result;
+        }
+    }
+
+    private PrefillResult prefill(
+            NDArray inputIds, KvCache cache, int[] positions, PrefillOptions options) {
+        long start = System.nanoTime();
+        int tokens = (int) inputIds.getShape().get(1);
+        int length = cache.length() + tokens;
+        PromptAttention attention = new PromptAttention(ops, layerAttentions, config.headDim());
         TimedLayerOps timed = new TimedLayerOps(ops);
         Progress progress = new Progress(options.listener(), (long) tokens * layers.size());
         try (NDManager scope = inputIds.getManager().newSubManager()) {
@@ -214,7 +235,8 @@ public final class CausalLm extends AbstractBlock implements StreamingBlock {
                 int end = (int) Math.min(tokens, (long) begin + options.chunkTokens());
                 NDArray ids = inputIds.get(scope, new NDIndex(":, {}:{}", begin, end));
                 try (NDManager chunk = scope.newSubManager()) {
-                    NDArray hidden = forwardLayers(chunk, timed, ids, cache, attention, progress);
+                    NDArray hidden =
+                            forwardLayers(chunk, timed, ids, cache, length, attention, progress);
                     for (int position : positions) {
                         if (position >= begin && position < end) {
                             int row = position - begin;
@@ -330,19 +352,20 @@ public final class CausalLm extends AbstractBlock implements StreamingBlock {
     }
 
     /**
-     * Runs all layers over some tokens (batch, rows) and returns the residual stream (batch, rows,
-     * hidden), float32 whatever the model computes in.
+     * Runs all layers over some tokens (batch, rows) of a sequence that will have a length, and
+     * returns the residual stream (batch, rows, hidden), float32 whatever the model computes in.
      */
     private NDArray forwardLayers(
             NDManager scope,
             LayerOps layerOps,
             NDArray ids,
             KvCache cache,
+            int length,
             PromptAttention attention,
             Progress progress) {
         int rows = (int) ids.getShape().get(1);
         int first = cache.length();
-        RotaryEmbedding rope = RotaryEmbedding.of(scope, inverseFrequencies, first, first + rows);
+        RotaryEmbedding turns = RotaryEmbedding.of(scope, rope, length, first, first + rows);
         NDArray hidden = embed(scope, ids);
         long batch = ids.getShape().get(0);
         int qWidth = config.numQHeads() * config.headDim();
@@ -353,11 +376,11 @@ public final class CausalLm extends AbstractBlock implements StreamingBlock {
         for (int l = 0; l < layers.size(); ++l) {
             try (NDManager layerScope = scope.newSubManager()) {
                 forwardLayer(
-                        layerScope, layerOps, space, l, hidden, queries, rope, cache, attention);
+                        layerScope, layerOps, space, l, hidden, queries, turns, cache, attention);
             }
             progress.add(rows);
         }
-        cache.advance(rows);
+        cache.advance(ids, rope.keyTable(length));
         return hidden;
     }
 
@@ -383,7 +406,7 @@ public final class CausalLm extends AbstractBlock implements StreamingBlock {
             int l,
             NDArray hidden,
             NDArray queries,
-            RotaryEmbedding rope,
+            RotaryEmbedding turns,
             KvCache cache,
             PromptAttention attention) {
         DecoderLayer layer = layers.get(l);
@@ -401,15 +424,17 @@ public final class CausalLm extends AbstractBlock implements StreamingBlock {
                             .project(
                                     layerOps,
                                     space,
-                                    rope.rows(chunk, begin, end),
+                                    turns.rows(chunk, begin, end),
                                     queries.get(chunk, rowsOf(b, begin, end)),
                                     cache.newKeys(chunk, l, b, begin, end),
                                     cache.newValues(chunk, l, b, begin, end));
                 });
         int seen = cache.length() + rows;
+        int first = layerAttentions.get(l).firstKey(cache.length());
         NDArray q = heads(scope, queries);
-        NDArray attended =
-                attention.forward(q, cache.keys(scope, l, seen), cache.values(scope, l, seen));
+        NDArray k = cache.keys(scope, l, first, seen);
+        NDArray v = cache.values(scope, l, first, seen);
+        NDArray attended = attention.forward(l, q, k, v);
         NDArray rowsOfHeads = attended.swapAxes(1, 2).reshape(queries.getShape());
         forChunks(
                 scope,
@@ -451,22 +476,6 @@ public final class CausalLm extends AbstractBlock implements StreamingBlock {
         NDArray logits = LibTorch.get().empty(scope, flat, TorchType.FLOAT32);
         layerOps.linear(x, List.of(output), List.of(logits));
         return logits.reshape(shape.get(0), shape.get(1), config.vocabSize());
-    }
-
-    /**
-     * The operator of the prefill: sparse, or the same kernels with every block kept; null where
-     * dense attention is better left to PyTorch.
-     */
-    private static PbsAttention prefillAttention(ModelOptions options, TorchType type) {
-        boolean isDense = options.attention() == AttentionKind.DENSE;
-        PbsConfig settings = isDense ? PbsConfig.DENSE : options.pbsConfig();
-        PbsAttention attention =
-                options.backend() == null
-                        ? PbsAttention.create(settings)
-                        : PbsAttention.create(settings, options.backend());
-        boolean canUsePyTorch = type == TorchType.FLOAT32;
-        boolean hasKernels = !REFERENCE.equals(attention.backendName());
-        return isDense && canUsePyTorch && !hasKernels ? null : attention;
     }
 
     /** Runs over the sequences of a batch in chunks of rows, with a manager for each chunk. */

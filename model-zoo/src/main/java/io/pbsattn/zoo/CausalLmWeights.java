@@ -2,11 +2,13 @@ package io.pbsattn.zoo;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.index.NDIndex;
 import ai.djl.ndarray.types.Shape;
 import io.pbsattn.layer.Linear;
 import io.pbsattn.torch.TorchType;
 import java.io.IOException;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
@@ -14,7 +16,7 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The weights of a Llama-like model, each checked against the configuration as it is read.
+ * The weights of a model, each checked against the configuration as it is read.
  *
  * @param embedding (vocabSize, hidden)
  * @param layers the decoder layers
@@ -35,7 +37,7 @@ record CausalLmWeights(NDArray embedding, List<DecoderLayer> layers, RmsNorm nor
         for (int l = 0; l < config.numLayers(); ++l) {
             layers.add(reader.layer("model.layers." + l + "."));
         }
-        RmsNorm norm = reader.norm("model.norm.weight");
+        RmsNorm norm = reader.norm("model.norm.weight", config.hiddenSize());
         Linear output =
                 config.tiedEmbeddings()
                         ? new Linear(embedding, null)
@@ -62,40 +64,63 @@ record CausalLmWeights(NDArray embedding, List<DecoderLayer> layers, RmsNorm nor
 
         DecoderLayer layer(String prefix) throws IOException, CheckpointException {
             int hidden = config.hiddenSize();
+            int wide = config.intermediateSize();
             int qWidth = config.numQHeads() * config.headDim();
             int kvWidth = config.numKvHeads() * config.headDim();
+            ModelFamily.Projections has = config.projections();
             String attention = prefix + "self_attn.";
             String mlp = prefix + "mlp.";
+            RmsNorm attentionNorm = norm(prefix + "input_layernorm.weight", hidden);
+            List<Linear> qkv =
+                    has.fused()
+                            ? fused(attention + "qkv_proj", hidden, qWidth, kvWidth, kvWidth)
+                            : List.of(
+                                    linear(attention + "q_proj", hidden, qWidth, has.qkvBias()),
+                                    linear(attention + "k_proj", hidden, kvWidth, has.qkvBias()),
+                                    linear(attention + "v_proj", hidden, kvWidth, has.qkvBias()));
+            List<Linear> gateUp =
+                    has.fused()
+                            ? fused(mlp + "gate_up_proj", hidden, wide, wide)
+                            : List.of(
+                                    linear(mlp + "gate_proj", hidden, wide, has.mlpBias()),
+                                    linear(mlp + "up_proj", hidden, wide, has.mlpBias()));
             return new DecoderLayer(
-                    norm(prefix + "input_layernorm.weight"),
+                    attentionNorm,
                     new SelfAttention(
-                            linear(attention + "q_proj", hidden, qWidth, config.attentionBias()),
-                            linear(attention + "k_proj", hidden, kvWidth, config.attentionBias()),
-                            linear(attention + "v_proj", hidden, kvWidth, config.attentionBias()),
-                            linear(attention + "o_proj", qWidth, hidden, config.attentionBias()),
+                            qkv.get(0),
+                            qkv.get(1),
+                            qkv.get(2),
+                            linear(attention + "o_proj", qWidth, hidden, has.outputBias()),
+                            has.qkNorm() ? headNorm(attention + "q_norm.weight") : null,
+                            has.qkNorm() ? headNorm(attention + "k_norm.weight") : null,
                             config.headDim()),
-                    norm(prefix + "post_attention_layernorm.weight"),
+                    norm(prefix + "post_attention_layernorm.weight", hidden),
                     new Mlp(
-                            linear(
-                                    mlp + "gate_proj",
-                                    hidden,
-                                    config.intermediateSize(),
-                                    config.mlpBias()),
-                            linear(
-                                    mlp + "up_proj",
-                                    hidden,
-                                    config.intermediateSize(),
-                                    config.mlpBias()),
-                            linear(
-                                    mlp + "down_proj",
-                                    config.intermediateSize(),
-                                    hidden,
-                                    config.mlpBias())));
+                            gateUp.get(0),
+                            gateUp.get(1),
+                            linear(mlp + "down_proj", wide, hidden, has.mlpBias())));
         }
 
-        RmsNorm norm(String name) throws IOException, CheckpointException {
-            NDArray weight = tensor(name, TorchType.FLOAT32, config.hiddenSize());
-            return new RmsNorm(weight, config.rmsNormEps());
+        RmsNorm headNorm(String name) throws IOException, CheckpointException {
+            return norm(name, config.headDim());
+        }
+
+        RmsNorm norm(String name, int width) throws IOException, CheckpointException {
+            return new RmsNorm(tensor(name, TorchType.FLOAT32, width), config.rmsNormEps());
+        }
+
+        /** Layers whose weights lie one after the other in one tensor: views of its rows. */
+        List<Linear> fused(String name, int in, int... outs)
+                throws IOException, CheckpointException {
+            NDArray weight = tensor(name + ".weight", Arrays.stream(outs).sum(), in);
+            List<Linear> layers = new ArrayList<>();
+            int begin = 0;
+            for (int out : outs) {
+                NDIndex rows = new NDIndex("{}:{}", begin, begin + out);
+                layers.add(new Linear(weight.get(manager, rows), null));
+                begin += out;
+            }
+            return layers;
         }
 
         Linear linear(String name, int in, int out, boolean hasBias)

@@ -1,5 +1,6 @@
 package io.pbsattn.zoo;
 
+import com.google.gson.JsonArray;
 import com.google.gson.JsonElement;
 import com.google.gson.JsonObject;
 import com.google.gson.JsonParseException;
@@ -7,6 +8,8 @@ import com.google.gson.JsonParser;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
 
 /** A JSON object of a model's folder; its errors name the file and the key. */
 final class JsonFile {
@@ -36,6 +39,16 @@ final class JsonFile {
 
     boolean has(String key) {
         return json.has(key) && !json.get(key).isJsonNull();
+    }
+
+    /** Whether a key is there at all, be it null. */
+    boolean states(String key) {
+        return json.has(key);
+    }
+
+    /** Whether any of the values is an object itself. */
+    boolean holdsObjects() {
+        return json.asMap().values().stream().anyMatch(JsonElement::isJsonObject);
     }
 
     JsonElement get(String key) throws CheckpointException {
@@ -73,6 +86,46 @@ final class JsonFile {
         return has(key) ? positive(key) : missing;
     }
 
+    /** A number of things, which may be 0. */
+    int count(String key, int missing) throws CheckpointException {
+        double value = number(key, missing);
+        if (value < 0 || value > Integer.MAX_VALUE || value != Math.rint(value)) {
+            throw wrong(key, "0 or a positive integer");
+        }
+        return (int) value;
+    }
+
+    List<String> strings(String key) throws CheckpointException {
+        List<String> strings = new ArrayList<>();
+        for (JsonElement element : array(key, "a list of strings")) {
+            if (!element.isJsonPrimitive()) {
+                throw wrong(key, "a list of strings");
+            }
+            strings.add(element.getAsString());
+        }
+        return strings;
+    }
+
+    List<Double> numbers(String key) throws CheckpointException {
+        List<Double> numbers = new ArrayList<>();
+        for (JsonElement element : array(key, "a list of numbers")) {
+            boolean isNumber = element.isJsonPrimitive() && element.getAsJsonPrimitive().isNumber();
+            if (!isNumber || !Double.isFinite(element.getAsDouble())) {
+                throw wrong(key, "a list of numbers");
+            }
+            numbers.add(element.getAsDouble());
+        }
+        return numbers;
+    }
+
+    private JsonArray array(String key, String expected) throws CheckpointException {
+        JsonElement element = get(key);
+        if (!element.isJsonArray()) {
+            throw wrong(key, expected);
+        }
+        return element.getAsJsonArray();
+    }
+
     double number(String key) throws CheckpointException {
         JsonElement element = get(key);
         try {
@@ -91,8 +144,12 @@ final class JsonFile {
     }
 
     boolean flag(String key) throws CheckpointException {
+        return flag(key, false);
+    }
+
+    boolean flag(String key, boolean missing) throws CheckpointException {
         if (!has(key)) {
-            return false;
+            return missing;
         }
         JsonElement element = get(key);
         if (!element.isJsonPrimitive() || !element.getAsJsonPrimitive().isBoolean()) {

@@ -6,13 +6,15 @@ import ai.djl.ndarray.index.NDIndex;
 import ai.djl.ndarray.types.Shape;
 import io.pbsattn.torch.LibTorch;
 import io.pbsattn.torch.TorchType;
+import java.util.Arrays;
 
 /**
  * The keys and values that a model has seen, of all layers; it grows with use and never beyond what
  * was asked for.
  *
  * <p>Each layer has keys and values (batch, numKvHeads, capacity, headDim); attention reads views
- * of them.
+ * of them. Keys are as the layers' attention sees them: turned to their positions. A layer with a
+ * sliding window keeps all of its keys too, and reads those in the window.
  */
 public final class KvCache implements AutoCloseable {
 
@@ -29,8 +31,10 @@ public final class KvCache implements AutoCloseable {
     private final TorchType type;
     private final int maxTokens;
     private final NDArray[] arrays;
+    private final long[][] ids;
     private int capacity;
     private int length;
+    private int keyTable;
 
     KvCache(NDManager parent, DecoderConfig config, TorchType type, int batch, int maxTokens) {
         manager = parent.newSubManager();
@@ -41,6 +45,7 @@ public final class KvCache implements AutoCloseable {
         this.type = type;
         this.maxTokens = maxTokens;
         arrays = new NDArray[ARRAYS_PER_LAYER * numLayers];
+        ids = new long[batch][0];
     }
 
     /**
@@ -139,6 +144,9 @@ public final class KvCache implements AutoCloseable {
                 old.close();
             }
         }
+        for (int b = 0; b < batch; ++b) {
+            ids[b] = Arrays.copyOf(ids[b], newCapacity);
+        }
         capacity = newCapacity;
     }
 
@@ -159,19 +167,67 @@ public final class KvCache implements AutoCloseable {
         return new NDIndex("{}, :, {}:{}", sequence, length + begin, length + end);
     }
 
-    /** Counts tokens as held, once every layer has written them. */
-    void advance(int tokens) {
+    /**
+     * Counts tokens as held, once every layer has written them.
+     *
+     * @param more (batch, tokens) int64
+     * @param table which of the model's rotary tables their keys were turned by
+     */
+    void advance(NDArray more, int table) {
+        long[] flat = more.toLongArray();
+        int tokens = flat.length / batch;
+        for (int b = 0; b < batch; ++b) {
+            System.arraycopy(flat, b * tokens, ids[b], length, tokens);
+        }
         length += tokens;
+        keyTable = table;
     }
 
-    /** A view of a layer's first keys, attached to a manager. */
-    NDArray keys(NDManager scope, int layer, int tokens) {
-        return arrays[ARRAYS_PER_LAYER * layer].get(scope, new NDIndex(":, :, :{}", tokens));
+    /** Which of the model's rotary tables the keys were turned by. */
+    int keyTable() {
+        return keyTable;
     }
 
-    /** A view of a layer's first values, attached to a manager. */
-    NDArray values(NDManager scope, int layer, int tokens) {
-        return arrays[ARRAYS_PER_LAYER * layer + 1].get(scope, new NDIndex(":, :, :{}", tokens));
+    /** The tokens (batch, length) that the cache holds, int64. */
+    NDArray ids(NDManager scope) {
+        long[] flat = new long[batch * length];
+        for (int b = 0; b < batch; ++b) {
+            System.arraycopy(ids[b], 0, flat, b * length, length);
+        }
+        return scope.create(flat, new Shape(batch, length));
+    }
+
+    /**
+     * Takes over what another cache of the same model, batch and limit holds, which is left empty.
+     */
+    void takeOver(KvCache other) {
+        for (int i = 0; i < arrays.length; ++i) {
+            if (arrays[i] != null) {
+                arrays[i].close();
+            }
+            arrays[i] = other.arrays[i];
+            other.arrays[i] = null;
+            if (arrays[i] != null) {
+                arrays[i].attach(manager);
+            }
+        }
+        System.arraycopy(other.ids, 0, ids, 0, batch);
+        capacity = other.capacity;
+        length = other.length;
+        keyTable = other.keyTable;
+        other.capacity = 0;
+        other.length = 0;
+    }
+
+    /** A view of a layer's keys begin..end-1, attached to a manager. */
+    NDArray keys(NDManager scope, int layer, int begin, int end) {
+        return arrays[ARRAYS_PER_LAYER * layer].get(scope, new NDIndex(":, :, {}:{}", begin, end));
+    }
+
+    /** A view of a layer's values begin..end-1, attached to a manager. */
+    NDArray values(NDManager scope, int layer, int begin, int end) {
+        return arrays[ARRAYS_PER_LAYER * layer + 1].get(
+                scope, new NDIndex(":, :, {}:{}", begin, end));
     }
 
     /** {@inheritDoc} */

@@ -2,6 +2,7 @@ package io.pbsattn.zoo;
 
 import io.pbsattn.PbsConfig;
 import io.pbsattn.torch.TorchType;
+import java.util.List;
 import java.util.Map;
 
 /**
@@ -12,6 +13,7 @@ import java.util.Map;
  *   <li>{@code attention.threshold}: 0 to 1 or {@code all}; {@code attention.block_size}, {@code
  *       attention.segment_size}: tokens; {@code attention.min_length}: tokens from which on blocks
  *       are skipped
+ *   <li>{@code attention.layers}: layers that keep every block, by index from 0: {@code 0,1,30-31}
  *   <li>{@code attention.backend}: {@code cpu} or {@code reference}; default: the best that runs
  *   <li>{@code rope.rounded_frequencies}: {@code true} rounds the rotary frequencies to the type
  *       that the weights are stored in, as happens where a whole model was cast to it; default
@@ -25,8 +27,10 @@ import java.util.Map;
 public final class ModelOptions {
 
     private static final String PREFIX = "attention";
+    private static final String LAYERS = "attention.layers";
 
     private AttentionKind attention = AttentionKind.PBS;
+    private LayerRanges denseLayers = new LayerRanges(LAYERS, List.of());
     private PbsConfig pbsConfig = PbsConfig.DEFAULT;
     private String backend;
     private TorchType dtype;
@@ -50,18 +54,15 @@ public final class ModelOptions {
             String value = String.valueOf(entry.getValue());
             switch (entry.getKey()) {
                 case "attention" -> options.attention = AttentionKind.parse(value);
-                case "attention.threshold" -> config.optThreshold(value);
-                case "attention.block_size" -> config.optBlockSize(tokens(entry.getKey(), value));
-                case "attention.segment_size" ->
-                        config.optSegmentSize(tokens(entry.getKey(), value));
-                case "attention.min_length" -> config.optMinLength(tokens(entry.getKey(), value));
+                case LAYERS -> options.optDenseLayers(value);
                 case "attention.backend" -> options.backend = value;
                 case "context_limit" -> options.optContextLimit(tokens(entry.getKey(), value));
                 case "rope.rounded_frequencies" ->
                         options.roundedFrequencies = flag(entry.getKey(), value);
                 case "dtype" -> options.optDtype(TorchType.parse(value));
                 default -> {
-                    if (entry.getKey().startsWith(PREFIX)) {
+                    boolean isOurs = entry.getKey().startsWith(PREFIX);
+                    if (isOurs && !config.optArgument(entry.getKey(), value)) {
                         throw new IllegalArgumentException(
                                 "unknown option '" + entry.getKey() + "'");
                     }
@@ -89,6 +90,23 @@ public final class ModelOptions {
      */
     public ModelOptions optAttention(AttentionKind kind) {
         attention = kind;
+        return this;
+    }
+
+    /** Returns the layers that keep every block. */
+    LayerRanges denseLayers() {
+        return denseLayers;
+    }
+
+    /**
+     * Sets the layers that keep every block, whatever the settings of sparse attention.
+     *
+     * @param layers indexes from 0 and ranges of them, like {@code 0,1,30-31}
+     * @return these options
+     * @throws IllegalArgumentException if the text is something else
+     */
+    public ModelOptions optDenseLayers(String layers) {
+        denseLayers = LayerRanges.parse(LAYERS, layers);
         return this;
     }
 

@@ -2,10 +2,10 @@ package io.pbsattn.zoo;
 
 import ai.djl.ndarray.NDArray;
 import io.pbsattn.AttentionOutput;
-import io.pbsattn.PbsAttention;
 import io.pbsattn.PrefillReport;
 import io.pbsattn.block.DenseAttention;
 import io.pbsattn.layer.LayerOps;
+import java.util.List;
 
 /**
  * Runs the attention of one prefill, layer after layer: by the operator where there is one, dense
@@ -14,7 +14,7 @@ import io.pbsattn.layer.LayerOps;
 final class PromptAttention {
 
     private final LayerOps ops;
-    private final PbsAttention operator;
+    private final List<LayerAttention> layers;
     private final double softmaxScale;
     private PrefillReport report;
 
@@ -22,28 +22,32 @@ final class PromptAttention {
      * Constructs the attention of one prefill.
      *
      * @param ops for single rows
-     * @param operator for prompts; null for PyTorch's dense attention
+     * @param layers the attention of each layer, for prompts
      */
-    PromptAttention(LayerOps ops, PbsAttention operator, int headDim) {
+    PromptAttention(LayerOps ops, List<LayerAttention> layers, int headDim) {
         this.ops = ops;
-        this.operator = operator;
+        this.layers = layers;
         softmaxScale = 1 / Math.sqrt(headDim);
     }
 
-    /** Attention (batch, numQHeads, rows, headDim) of the last rows of a sequence. */
-    NDArray forward(NDArray q, NDArray k, NDArray v) {
+    /**
+     * Attention (batch, numQHeads, rows, headDim) of the last rows of a sequence in a layer; keys
+     * and values are those that one of the rows sees.
+     */
+    NDArray forward(int layer, NDArray q, NDArray k, NDArray v) {
+        LayerAttention attention = layers.get(layer);
         boolean isRow = q.getShape().get(2) == 1;
-        if (isRow || operator == null) {
+        if (isRow || attention.operator() == null) {
             long start = System.nanoTime();
             NDArray o =
                     isRow
                             ? ops.attendRow(q, k, v, softmaxScale)
-                            : DenseAttention.forward(q, k, v, softmaxScale);
+                            : DenseAttention.forward(q, k, v, softmaxScale, attention.window());
             double seconds = (System.nanoTime() - start) / 1e9;
             add(new PrefillReport("dense", "", 0, 0, 0, 0, seconds, seconds));
             return o;
         }
-        AttentionOutput output = operator.forward(q, k, v);
+        AttentionOutput output = attention.operator().forward(q, k, v);
         output.lse().close();
         add(output.report());
         return output.o();

@@ -1,91 +1,137 @@
 package io.pbsattn.zoo;
 
-/**
- * Rotary position embedding: how fast each pair of a head's elements turns with the position.
- *
- * @param kind how the frequencies are stretched for long contexts
- * @param theta base of the frequencies
- * @param factor how far the context is stretched; 1 for {@link Kind#DEFAULT}
- * @param lowFreqFactor {@link Kind#LLAMA3}: original context over the longest wave that is partly
- *     stretched
- * @param highFreqFactor {@link Kind#LLAMA3}: original context over the longest wave that is not
- *     stretched
- * @param originalContext {@link Kind#LLAMA3}: positions that the model was first trained on
- */
-record RopeConfig(
-        Kind kind,
-        double theta,
-        double factor,
-        double lowFreqFactor,
-        double highFreqFactor,
-        double originalContext) {
+import java.util.function.IntFunction;
+import java.util.function.UnaryOperator;
 
-    /** The kinds that transformers calls default, linear and llama3. */
-    enum Kind {
-        DEFAULT,
-        LINEAR,
-        LLAMA3
+/**
+ * Rotary position embedding: how fast each pair of a head's elements turns with the position. A
+ * table of frequencies holds for sequences up to a length; where the kind has it so, longer ones
+ * have others.
+ *
+ * <p>Keys in a cache are turned already. Where a sequence outgrows the table that they were turned
+ * by, {@link #keyTable} says whether they are still of use.
+ */
+final class RopeConfig {
+
+    private final float[] frequencies;
+    private final int frequenciesUpTo;
+    private final IntFunction<float[]> longer;
+    private final boolean needsNewKeys;
+    private final double attentionFactor;
+    private final int maxTokens;
+
+    private RopeConfig(
+            float[] frequencies,
+            int frequenciesUpTo,
+            IntFunction<float[]> longer,
+            boolean needsNewKeys,
+            double attentionFactor,
+            int maxTokens) {
+        this.frequencies = frequencies;
+        this.frequenciesUpTo = frequenciesUpTo;
+        this.longer = longer;
+        this.needsNewKeys = needsNewKeys;
+        this.attentionFactor = attentionFactor;
+        this.maxTokens = maxTokens;
     }
 
     /**
-     * Reads {@code rope_parameters} of transformers 5, or {@code rope_theta} and {@code
-     * rope_scaling} of earlier versions.
+     * The same frequencies for every length.
+     *
+     * @param frequencies (pairs) radians from one position to the next
+     * @param attentionFactor factor on cosines and sines
+     * @param maxTokens the longest sequence that they are made for
      */
-    static RopeConfig read(JsonFile config) throws CheckpointException {
-        String key = config.has("rope_parameters") ? "rope_parameters" : "rope_scaling";
-        double theta = config.number("rope_theta", 10_000);
-        if (!config.has(key)) {
-            return new RopeConfig(Kind.DEFAULT, theta, 1, 1, 1, 1);
-        }
-        JsonFile rope = config.object(key);
-        theta = rope.number("rope_theta", theta);
-        String typeKey = rope.has("rope_type") ? "rope_type" : "type";
-        return switch (rope.string(typeKey)) {
-            case "default" -> new RopeConfig(Kind.DEFAULT, theta, 1, 1, 1, 1);
-            case "linear" -> new RopeConfig(Kind.LINEAR, theta, rope.number("factor"), 1, 1, 1);
-            case "llama3" ->
-                    new RopeConfig(
-                            Kind.LLAMA3,
-                            theta,
-                            rope.number("factor"),
-                            rope.number("low_freq_factor"),
-                            rope.number("high_freq_factor"),
-                            rope.number("original_max_position_embeddings"));
-            default -> throw rope.wrong(typeKey, "default, linear or llama3");
-        };
+    static RopeConfig fixed(float[] frequencies, double attentionFactor, int maxTokens) {
+        return new RopeConfig(
+                frequencies,
+                Integer.MAX_VALUE,
+                n -> frequencies,
+                false,
+                attentionFactor,
+                maxTokens);
+    }
+
+    /**
+     * Frequencies that fall with the length, once that is beyond what the model was trained on.
+     * Keys that a cache holds stay as they are, as in transformers.
+     *
+     * @param trainedTokens sequences up to this length have the frequencies of this length
+     * @param ofLength gives the frequencies of a length
+     * @param maxTokens the longest sequence that they are made for
+     */
+    static RopeConfig dynamic(int trainedTokens, IntFunction<float[]> ofLength, int maxTokens) {
+        return new RopeConfig(
+                ofLength.apply(trainedTokens), trainedTokens, ofLength, false, 1, maxTokens);
+    }
+
+    /**
+     * One table for sequences up to a length and another for longer ones. Keys of one are of no use
+     * for the other: transformers computes them anew, and so does {@link CausalLm}.
+     *
+     * @param shortFrequencies for sequences of up to shortTokens
+     * @param longFrequencies for longer ones
+     * @param attentionFactor factor on cosines and sines, of both
+     * @param maxTokens the longest sequence that they are made for
+     */
+    static RopeConfig twoTables(
+            float[] shortFrequencies,
+            int shortTokens,
+            float[] longFrequencies,
+            double attentionFactor,
+            int maxTokens) {
+        return new RopeConfig(
+                shortFrequencies,
+                shortTokens,
+                n -> longFrequencies,
+                true,
+                attentionFactor,
+                maxTokens);
+    }
+
+    /**
+     * Rounds the frequencies that a model holds when it is loaded. Those of longer sequences are
+     * computed when they are needed, and not rounded, as in transformers.
+     */
+    RopeConfig rounded(UnaryOperator<float[]> rounding) {
+        float[] rounded = rounding.apply(frequencies);
+        return new RopeConfig(
+                rounded,
+                frequenciesUpTo,
+                frequenciesUpTo == Integer.MAX_VALUE ? n -> rounded : longer,
+                needsNewKeys,
+                attentionFactor,
+                maxTokens);
     }
 
     /**
      * Returns the angle by which each pair turns from one position to the next.
      *
-     * @param headDim elements of a head, an even number
-     * @return (headDim / 2) radians, rounded to float32 as in transformers
+     * @param tokens length of the sequence
+     * @return (pairs) radians, rounded to float32 as in transformers; elements of a head that are
+     *     in no pair do not turn
      */
-    float[] inverseFrequencies(int headDim) {
-        float[] frequencies = new float[headDim / 2];
-        for (int i = 0; i < frequencies.length; ++i) {
-            float plain = (float) (1 / Math.pow(theta, 2.0 * i / headDim));
-            frequencies[i] =
-                    switch (kind) {
-                        case DEFAULT -> plain;
-                        case LINEAR -> (float) (plain / factor);
-                        case LLAMA3 -> (float) llama3(plain);
-                    };
-        }
-        return frequencies;
+    float[] inverseFrequencies(int tokens) {
+        return tokens <= frequenciesUpTo ? frequencies : longer.apply(tokens);
     }
 
-    /** Short waves stay, long waves are stretched, and those between are blended. */
-    private double llama3(double frequency) {
-        double waveLength = 2 * Math.PI / frequency;
-        if (waveLength < originalContext / highFreqFactor) {
-            return frequency;
-        }
-        if (waveLength > originalContext / lowFreqFactor) {
-            return frequency / factor;
-        }
-        double smooth =
-                (originalContext / waveLength - lowFreqFactor) / (highFreqFactor - lowFreqFactor);
-        return (1 - smooth) * frequency / factor + smooth * frequency;
+    /**
+     * Returns which table the keys of a sequence have to be turned by; those of another one have to
+     * be computed anew.
+     *
+     * @param tokens length of the sequence
+     */
+    int keyTable(int tokens) {
+        return needsNewKeys && tokens > frequenciesUpTo ? 1 : 0;
+    }
+
+    /** Returns the factor on cosines and sines. */
+    double attentionFactor() {
+        return attentionFactor;
+    }
+
+    /** Returns the longest sequence that the frequencies are made for, in tokens. */
+    int maxTokens() {
+        return maxTokens;
     }
 }

@@ -15,12 +15,16 @@ import java.util.List;
  * @param k (hidden to numKvHeads * headDim)
  * @param v (hidden to numKvHeads * headDim)
  * @param o (numQHeads * headDim to hidden)
+ * @param qNorm norm of each head's queries (headDim); null for none
+ * @param kNorm norm of each head's keys (headDim); null for none
  * @param headDim width of a head
  */
-record SelfAttention(Linear q, Linear k, Linear v, Linear o, int headDim) {
+record SelfAttention(
+        Linear q, Linear k, Linear v, Linear o, RmsNorm qNorm, RmsNorm kNorm, int headDim) {
 
     /**
-     * Computes queries, keys and values of some rows, queries and keys turned to their positions.
+     * Computes queries, keys and values of some rows, queries and keys normalised where the model
+     * does so and turned to their positions.
      *
      * @param space holds the rows (rows, hidden) that are projected
      * @param rope the turns of these rows
@@ -35,12 +39,29 @@ record SelfAttention(Linear q, Linear k, Linear v, Linear o, int headDim) {
             NDArray queries,
             NDArray keys,
             NDArray values) {
-        ops.linear(space.rows(), List.of(q, k, v), List.of(queries, space.keys(), space.values()));
+        boolean isNormalised = qNorm != null;
+        ops.linear(
+                space.rows(),
+                List.of(q, k, v),
+                isNormalised
+                        ? List.of(space.rawQueries(), space.rawKeys(), space.values())
+                        : List.of(queries, space.keys(), space.values()));
         NDManager manager = queries.getManager();
+        if (isNormalised) {
+            qNorm.apply(ops, headRows(manager, space.rawQueries()), headRows(manager, queries));
+            kNorm.apply(ops, headRows(manager, space.rawKeys()), headRows(manager, space.keys()));
+        }
         NDArray heads = heads(manager, queries);
-        ops.rotate(heads, rope.cosines(), rope.sines(), heads);
-        ops.rotate(heads(manager, space.keys()), rope.cosines(), rope.sines(), keys);
+        rope.turn(ops, heads, heads);
+        rope.turn(ops, heads(manager, space.keys()), keys);
         LibTorch.get().copy(heads(manager, space.values()), values);
+    }
+
+    /** A view (rows * heads, headDim) of (rows, heads * headDim). */
+    private NDArray headRows(NDManager manager, NDArray rows) {
+        NDArray headRows = rows.reshape(-1, headDim);
+        headRows.attach(manager);
+        return headRows;
     }
 
     /** A view (heads, rows, headDim) of (rows, heads * headDim). */

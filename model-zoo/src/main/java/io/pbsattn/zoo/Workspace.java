@@ -15,16 +15,34 @@ import io.pbsattn.torch.TorchType;
  * @param keys (chunk, numKvHeads * headDim)
  * @param values (chunk, numKvHeads * headDim)
  * @param wide (chunk, intermediate)
+ * @param rawQueries (chunk, numQHeads * headDim) float32: queries before their norm; null where
+ *     there is none
+ * @param rawKeys (chunk, numKvHeads * headDim) float32: keys before their norm; null where there is
+ *     none
  */
-record Workspace(NDArray rows, NDArray keys, NDArray values, NDArray wide) {
+record Workspace(
+        NDArray rows,
+        NDArray keys,
+        NDArray values,
+        NDArray wide,
+        NDArray rawQueries,
+        NDArray rawKeys) {
 
     static Workspace create(NDManager manager, DecoderConfig config, TorchType type, int chunk) {
+        int qWidth = config.numQHeads() * config.headDim();
         int kvWidth = config.numKvHeads() * config.headDim();
+        boolean hasNorm = config.projections().qkNorm();
         return new Workspace(
-                LibTorch.get().empty(manager, new Shape(chunk, config.hiddenSize()), type),
-                LibTorch.get().empty(manager, new Shape(chunk, kvWidth), type),
-                LibTorch.get().empty(manager, new Shape(chunk, kvWidth), type),
-                LibTorch.get().empty(manager, new Shape(chunk, config.intermediateSize()), type));
+                empty(manager, chunk, config.hiddenSize(), type),
+                empty(manager, chunk, kvWidth, type),
+                empty(manager, chunk, kvWidth, type),
+                empty(manager, chunk, config.intermediateSize(), type),
+                hasNorm ? empty(manager, chunk, qWidth, TorchType.FLOAT32) : null,
+                hasNorm ? empty(manager, chunk, kvWidth, TorchType.FLOAT32) : null);
+    }
+
+    private static NDArray empty(NDManager manager, int rows, int width, TorchType type) {
+        return LibTorch.get().empty(manager, new Shape(rows, width), type);
     }
 
     /** The first rows of each array, views that a manager owns. */
@@ -34,6 +52,8 @@ record Workspace(NDArray rows, NDArray keys, NDArray values, NDArray wide) {
                 rows.get(manager, range),
                 keys.get(manager, range),
                 values.get(manager, range),
-                wide.get(manager, range));
+                wide.get(manager, range),
+                rawQueries == null ? null : rawQueries.get(manager, range),
+                rawKeys == null ? null : rawKeys.get(manager, range));
     }
 }

@@ -57,12 +57,15 @@ final class Fixtures {
 
     static Path withConfig(String checkpoint, String from, String to) throws IOException {
         Path copy = copyOf(checkpoint);
-        Path config = copy.resolve("config.json");
-        String text = Files.readString(config);
-        if (!text.contains(from)) {
-            throw new IllegalArgumentException("no '" + from + "' in " + config);
-        }
-        Files.writeString(config, text.replace(from, to));
+        replace(copy.resolve("config.json"), from, to);
         return copy;
+    }
+
+    static void replace(Path file, String from, String to) throws IOException {
+        String text = Files.readString(file);
+        if (!text.contains(from)) {
+            throw new IllegalArgumentException("no '" + from + "' in " + file);
+        }
+        Files.writeString(file, text.replace(from, to));
     }
 }

@@ -157,7 +157,12 @@ public record AttentionRequest(
      */
     public BlockGrid grid(int queries, int keys) {
         return new BlockGrid(
-                queries, keys, config.blockSize(), config.segmentSize(), config.minLength(type));
+                queries,
+                keys,
+                config.blockSize(),
+                config.segmentSize(),
+                config.minLength(type),
+                config.window());
     }
 
     private static Shape rank4(String name, NDArray array) {

@@ -14,8 +14,8 @@ import io.pbsattn.torch.LibTorch;
  * compared with.
  *
  * <p>A whole prompt and a single row run through PyTorch's fused operator. Other calls, where the
- * queries are the last rows of a longer sequence, are plain array operations on a bounded number of
- * query rows at a time.
+ * queries are the last rows of a longer sequence or see a window of it, are plain array operations
+ * on a bounded number of query rows at a time.
  */
 public final class DenseAttention {
 
@@ -35,6 +35,23 @@ public final class DenseAttention {
      * @throws IllegalArgumentException if the shapes do not fit
      */
     public static NDArray forward(NDArray q, NDArray k, NDArray v, double softmaxScale) {
+        return forward(q, k, v, softmaxScale, 0);
+    }
+
+    /**
+     * Computes causal attention in which a query sees a window of keys: at position i the keys j
+     * with {@code i - window < j <= i}. Keys that no query sees are not read.
+     *
+     * @param q queries (batch, numQHeads, seqlenQ, headDim), float32 or float64
+     * @param k keys (batch, numKvHeads, seqlenK, headDim), seqlenK at least seqlenQ
+     * @param v values, shaped as the keys
+     * @param softmaxScale factor on the query-key products
+     * @param window keys that a query sees; 0 for all up to its own
+     * @return the output (batch, numQHeads, seqlenQ, headDim), attached to the manager of q
+     * @throws IllegalArgumentException if the shapes do not fit or the window is negative
+     */
+    public static NDArray forward(
+            NDArray q, NDArray k, NDArray v, double softmaxScale, int window) {
         Shape sq = q.getShape();
         Shape sk = k.getShape();
         boolean fits =
@@ -55,10 +72,16 @@ public final class DenseAttention {
                             + ", v "
                             + v.getShape());
         }
-        if (sq.get(2) == sk.get(2) && sq.get(2) > 1) {
-            return fused(q, k, v, softmaxScale);
+        if (window < 0) {
+            throw new IllegalArgumentException("window: expected at least 0, found " + window);
         }
-        return sq.get(2) == 1 ? single(q, k, v, softmaxScale) : suffix(q, k, v, softmaxScale);
+        long seen = window == 0 ? sk.get(2) : Math.min(window, sk.get(2));
+        if (sq.get(2) == 1) {
+            return single(q, k, v, softmaxScale, seen);
+        }
+        return sq.get(2) == sk.get(2) && seen == sk.get(2)
+                ? fused(q, k, v, softmaxScale)
+                : inSteps(q, k, v, softmaxScale, seen);
     }
 
     /**
@@ -75,13 +98,21 @@ public final class DenseAttention {
     }
 
     /**
-     * One query sees every key, so the query heads of a group can be the rows of one head: keys and
-     * values are read once, where they are.
+     * One query sees each of the last keys, so the query heads of a group can be the rows of one
+     * head: keys and values are read once, where they are.
      */
-    private static NDArray single(NDArray q, NDArray k, NDArray v, double softmaxScale) {
+    private static NDArray single(NDArray q, NDArray k, NDArray v, double softmaxScale, long seen) {
         Shape shape = q.getShape();
-        try (NDArray grouped = q.reshape(shape.get(0), k.getShape().get(1), -1, shape.get(3));
-                NDArray o = torchAttention(grouped, k, v, false, softmaxScale)) {
+        NDIndex last = new NDIndex(":, :, {}:", k.getShape().get(2) - seen);
+        try (NDManager scope = q.getManager().newSubManager();
+                NDArray grouped = q.reshape(shape.get(0), k.getShape().get(1), -1, shape.get(3));
+                NDArray o =
+                        torchAttention(
+                                grouped,
+                                k.get(scope, last),
+                                v.get(scope, last),
+                                false,
+                                softmaxScale)) {
             return o.reshape(shape);
         }
     }
@@ -117,18 +148,21 @@ public final class DenseAttention {
         return array;
     }
 
-    private static NDArray suffix(NDArray q, NDArray k, NDArray v, double softmaxScale) {
+    private static NDArray inSteps(
+            NDArray q, NDArray k, NDArray v, double softmaxScale, long seen) {
         long queries = q.getShape().get(2);
         long keys = k.getShape().get(2);
         long groupSize = q.getShape().get(1) / k.getShape().get(1);
-        long step = Math.max(1, MAX_LOGITS / (groupSize * keys));
+        // As many rows as a window has see less than two windows of keys.
+        long width = Math.min(keys, 2 * seen);
+        long step = Math.min(seen, Math.max(1, MAX_LOGITS / (groupSize * width)));
         NDManager manager = q.getManager();
         try (NDManager scope = manager.newSubManager()) {
             NDList rows = new NDList();
             for (long begin = 0; begin < queries; begin += step) {
                 long end = Math.min(begin + step, queries);
                 NDArray qi = q.get(scope, new NDIndex(":, :, {}:{}", begin, end));
-                rows.add(rows(qi, k, v, keys - queries + begin, softmaxScale));
+                rows.add(rows(qi, k, v, keys - queries + begin, softmaxScale, seen));
             }
             NDArray o = rows.size() == 1 ? rows.get(0) : NDArrays.concat(rows, 2);
             o.attach(manager);
@@ -136,31 +170,33 @@ public final class DenseAttention {
         }
     }
 
-    /** Some query rows from a position on, against the keys that the last of them sees. */
+    /** Some query rows from a position on, against the keys that they see. */
     private static NDArray rows(
-            NDArray q, NDArray k, NDArray v, long position, double softmaxScale) {
+            NDArray q, NDArray k, NDArray v, long position, double softmaxScale, long seen) {
         NDManager scope = q.getManager();
         Shape shape = q.getShape();
         long batch = shape.get(0);
         long kvHeads = k.getShape().get(1);
         long count = shape.get(2);
         long headDim = shape.get(3);
-        long visible = position + count;
-        NDIndex seen = new NDIndex(":, :, :{}", visible);
+        long first = Math.max(0, position + 1 - seen);
+        long end = position + count;
+        NDIndex band = new NDIndex(":, :, {}:{}", first, end);
         // The query heads of a group lie under each other, so that K and V are read once and never
         // repeated.
         NDArray grouped = q.reshape(batch, kvHeads, -1, headDim);
-        NDArray logits = grouped.mul(softmaxScale).matMul(k.get(scope, seen).swapAxes(2, 3));
+        NDArray logits = grouped.mul(softmaxScale).matMul(k.get(scope, band).swapAxes(2, 3));
         if (count > 1) {
-            NDArray positions = scope.arange((int) position, (int) visible, 1, DataType.INT64);
-            NDArray keys = scope.arange(0, (int) visible, 1, DataType.INT64);
-            NDArray future = keys.expandDims(0).gt(positions.expandDims(1));
-            NDArray masked = logits.reshape(batch, -1, count, visible);
+            NDArray positions =
+                    scope.arange((int) position, (int) end, 1, DataType.INT64).expandDims(1);
+            NDArray keys = scope.arange((int) first, (int) end, 1, DataType.INT64).expandDims(0);
+            NDArray hidden = keys.gt(positions).logicalOr(keys.lte(positions.sub(seen)));
+            NDArray masked = logits.reshape(batch, -1, count, end - first);
             NDArray minusInfinity = masked.zerosLike().add(Float.NEGATIVE_INFINITY);
             logits =
-                    NDArrays.where(future.broadcast(masked.getShape()), minusInfinity, masked)
+                    NDArrays.where(hidden.broadcast(masked.getShape()), minusInfinity, masked)
                             .reshape(logits.getShape());
         }
-        return logits.softmax(-1).matMul(v.get(scope, seen)).reshape(shape);
+        return logits.softmax(-1).matMul(v.get(scope, band)).reshape(shape);
     }
 }

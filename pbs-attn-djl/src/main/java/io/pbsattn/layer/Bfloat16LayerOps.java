@@ -47,7 +47,7 @@ final class Bfloat16LayerOps implements LayerOps {
             return;
         }
         for (int i = 0; i < layers.size(); ++i) {
-            try (NDArray y = torchLinear(x, layers.get(i))) {
+            try (NDArray y = TorchLinear.apply(x, layers.get(i))) {
                 LibTorch.get().copy(y, outputs.get(i));
             }
         }
@@ -63,7 +63,7 @@ final class Bfloat16LayerOps implements LayerOps {
             kernels.linear(call);
             return;
         }
-        try (NDArray y = torchLinear(x, layer)) {
+        try (NDArray y = TorchLinear.apply(x, layer)) {
             sum.addi(y);
         }
     }
@@ -79,8 +79,8 @@ final class Bfloat16LayerOps implements LayerOps {
             kernels.linear(call);
             return;
         }
-        try (NDArray g = torchLinear(x, gate);
-                NDArray u = torchLinear(x, up)) {
+        try (NDArray g = TorchLinear.apply(x, gate);
+                NDArray u = TorchLinear.apply(x, up)) {
             kernels.gate(g, u, y);
         }
     }
@@ -109,11 +109,6 @@ final class Bfloat16LayerOps implements LayerOps {
             }
         }
         return o;
-    }
-
-    private static NDArray torchLinear(NDArray x, Linear layer) {
-        return LibTorch.get()
-                .call(x.getManager(), "aten::linear", "", 1, x, layer.weight(), layer.bias())[0];
     }
 
     private static long rows(NDArray x) {

@@ -32,7 +32,7 @@ final class FloatLayerOps implements LayerOps {
     @Override
     public void linear(NDArray x, List<Linear> layers, List<NDArray> outputs) {
         for (int i = 0; i < layers.size(); ++i) {
-            try (NDArray y = apply(x, layers.get(i))) {
+            try (NDArray y = TorchLinear.apply(x, layers.get(i))) {
                 LibTorch.get().copy(y, outputs.get(i));
             }
         }
@@ -41,7 +41,7 @@ final class FloatLayerOps implements LayerOps {
     /** {@inheritDoc} */
     @Override
     public void addLinear(NDArray x, Linear layer, NDArray sum) {
-        try (NDArray y = apply(x, layer)) {
+        try (NDArray y = TorchLinear.apply(x, layer)) {
             sum.addi(y);
         }
     }
@@ -50,9 +50,9 @@ final class FloatLayerOps implements LayerOps {
     @Override
     public void gated(NDArray x, Linear gate, Linear up, NDArray y) {
         try (NDManager scope = x.getManager().newSubManager()) {
-            NDArray g = in(scope, apply(x, gate));
+            NDArray g = in(scope, TorchLinear.apply(x, gate));
             NDArray silu = LibTorch.get().call(scope, "aten::silu", "", 1, g)[0];
-            LibTorch.get().copy(silu.muli(in(scope, apply(x, up))), y);
+            LibTorch.get().copy(silu.muli(in(scope, TorchLinear.apply(x, up))), y);
         }
     }
 
@@ -73,11 +73,6 @@ final class FloatLayerOps implements LayerOps {
     @Override
     public NDArray attendRow(NDArray q, NDArray k, NDArray v, double softmaxScale) {
         return DenseAttention.forward(q, k, v, softmaxScale);
-    }
-
-    private static NDArray apply(NDArray x, Linear layer) {
-        return LibTorch.get()
-                .call(x.getManager(), "aten::linear", "", 1, x, layer.weight(), layer.bias())[0];
     }
 
     private static NDArray in(NDManager manager, NDArray array) {

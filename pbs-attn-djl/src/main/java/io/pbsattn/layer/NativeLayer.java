@@ -23,7 +23,7 @@ final class NativeLayer {
 
     static final int MAX_WEIGHTS = 3;
 
-    private static final int ABI_VERSION = 3;
+    private static final int ABI_VERSION = 4;
     private static final int MESSAGE_SIZE = 512;
     private static final int STATUS_INVALID_ARGUMENT = 1;
     private static final int ALL_THREADS = 0;

@@ -326,7 +326,7 @@ public final class LibTorch {
 
     private long[] dispatch(String operator, String overload, int numOutputs, Object... args) {
         for (Object arg : args) {
-            requireKnown(operator, arg instanceof Optional<?> o ? o.orElse(null) : arg);
+            requireKnown(operator, arg);
         }
         long[] stack = new long[Math.max(args.length, numOutputs)];
         for (int i = 0; i < args.length; ++i) {
@@ -337,6 +337,10 @@ public final class LibTorch {
     }
 
     private static void requireKnown(String operator, Object arg) {
+        if (arg instanceof Optional<?> given) {
+            requireKnown(operator, given.orElse(null));
+            return;
+        }
         boolean known =
                 arg == null
                         || arg instanceof NDArray

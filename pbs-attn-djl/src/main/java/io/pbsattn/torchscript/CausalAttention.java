@@ -24,7 +24,9 @@ final class CausalAttention {
     }
 
     static CausalAttention of(PbsConfig config) {
-        return new CausalAttention(PbsAttention.createAccelerated(config));
+        // What a query sees, the call says.
+        PbsConfig unbounded = config.toBuilder().optWindow(0).build();
+        return new CausalAttention(PbsAttention.createAccelerated(unbounded));
     }
 
     /** Whether there is a kernel for a call. */

@@ -39,8 +39,8 @@ public final class SdpaInterceptor {
     /**
      * Opens a scope for the calling thread.
      *
-     * @param config the settings of sparse attention; its scale is not used, each call brings its
-     *     own
+     * @param config the settings of sparse attention; its scale and window are not used, each call
+     *     brings its own
      * @return the scope, to be closed by the same thread
      */
     public static SdpaScope open(PbsConfig config) {

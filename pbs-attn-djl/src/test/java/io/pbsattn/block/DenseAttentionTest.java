@@ -38,6 +38,49 @@ public class DenseAttentionTest {
         }
     }
 
+    @DataProvider
+    public Object[][] windows() {
+        // seqlenQ, window
+        return new Object[][] {
+            {LENGTH, 1}, {LENGTH, 2}, {LENGTH, 64}, {LENGTH, 300}, {LENGTH, 301}, {LENGTH, 999},
+            {1, 1}, {1, 50}, {1, 301}, {100, 7}, {100, 250}, {257, 64}
+        };
+    }
+
+    /** Each row is the attention of a single query to the keys of its window. */
+    @Test(dataProvider = "windows")
+    public void windowIsTheLastKeys(int seqlenQ, int window) {
+        try (NDManager manager = NDManager.newBaseManager("PyTorch")) {
+            Random random = new Random(8);
+            NDArray q = Arrays4.normal(manager, random, 2, 4, seqlenQ, 32);
+            NDArray k = Arrays4.normal(manager, random, 2, 2, LENGTH, 32);
+            NDArray v = Arrays4.normal(manager, random, 2, 2, LENGTH, 32);
+            NDArray found = DenseAttention.forward(q, k, v, 0.3, window);
+            Assert.assertEquals(found.getShape(), q.getShape());
+            for (int row = 0; row < seqlenQ; ++row) {
+                int end = LENGTH - seqlenQ + row + 1;
+                NDIndex one = new NDIndex(":, :, {}:{}", row, row + 1);
+                NDIndex seen = new NDIndex(":, :, {}:{}", Math.max(0, end - window), end);
+                NDArray keys = k.get(seen).repeat(1, 2);
+                NDArray weights = q.get(one).matMul(keys.swapAxes(2, 3)).mul(0.3).softmax(-1);
+                NDArray expected = weights.matMul(v.get(seen).repeat(1, 2));
+                Assert.assertTrue(Arrays4.maxError(found.get(one), expected) <= 1e-12);
+            }
+        }
+    }
+
+    @Test
+    public void negativeWindowIsRefused() {
+        try (NDManager manager = NDManager.newBaseManager("PyTorch")) {
+            NDArray q = Arrays4.normal(manager, new Random(7), 1, 1, 5, 8);
+            IllegalArgumentException e =
+                    Assert.expectThrows(
+                            IllegalArgumentException.class,
+                            () -> DenseAttention.forward(q, q, q, 1, -1));
+            Assert.assertTrue(e.getMessage().contains("window"), e.getMessage());
+        }
+    }
+
     @Test
     public void shapesThatDoNotFitAreRefused() {
         try (NDManager manager = NDManager.newBaseManager("PyTorch")) {

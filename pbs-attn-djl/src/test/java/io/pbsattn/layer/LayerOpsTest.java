@@ -65,6 +65,43 @@ public class LayerOpsTest {
     }
 
     @Test(dataProvider = "rows")
+    public void biasesAreAdded(int rows) {
+        Pair x = random(rows, WIDTH);
+        Pair weight = random(OUT, WIDTH);
+        Pair bias = random(1, OUT);
+        Linear halfLayer = new Linear(weight.half, bias.half.reshape(OUT));
+        Linear fullLayer = new Linear(weight.full, bias.full.reshape(OUT));
+        NDArray plain = empty(TorchType.FLOAT32, rows, OUT);
+        full.linear(x.full, List.of(weight.fullLayer()), List.of(plain));
+        NDArray expected = plain.add(bias.full);
+
+        NDArray floats = empty(TorchType.FLOAT32, rows, OUT);
+        full.linear(x.full, List.of(fullLayer), List.of(floats));
+        assertClose(floats, expected);
+        NDArray y = empty(TorchType.BFLOAT16, rows, OUT);
+        half.linear(x.half, List.of(halfLayer), List.of(y));
+        assertClose(y, expected);
+
+        for (boolean isHalf : new boolean[] {true, false}) {
+            NDArray sum = expected.duplicate(); // so that nothing cancels
+            if (isHalf) {
+                half.addLinear(x.half, halfLayer, sum);
+            } else {
+                full.addLinear(x.full, fullLayer, sum);
+            }
+            assertClose(sum, expected.mul(2));
+        }
+
+        NDArray gated = empty(TorchType.FLOAT32, rows, OUT);
+        full.gated(x.full, fullLayer, fullLayer, gated);
+        NDArray sigmoid = expected.neg().exp().add(1).pow(-1);
+        assertClose(gated, expected.mul(expected).mul(sigmoid));
+        NDArray halfGated = empty(TorchType.BFLOAT16, rows, OUT);
+        half.gated(x.half, halfLayer, halfLayer, halfGated);
+        assertClose(halfGated, gated, 4 * TOLERANCE);
+    }
+
+    @Test(dataProvider = "rows")
     public void gateAndNormAgree(int rows) {
         Pair x = random(rows, WIDTH);
         Pair gate = random(OUT, WIDTH);
@@ -180,12 +217,16 @@ public class LayerOpsTest {
     }
 
     private void assertClose(NDArray found, NDArray expected) {
+        assertClose(found, expected, TOLERANCE);
+    }
+
+    private void assertClose(NDArray found, NDArray expected, double tolerance) {
         Assert.assertEquals(found.getShape(), expected.getShape());
         NDArray floats = LibTorch.get().toType(manager, found, TorchType.FLOAT32);
         NDArray error = floats.sub(expected).abs();
         // Relative to each element, but no stricter than for one a hundredth of the largest.
         NDArray size = expected.abs().maximum(expected.abs().max().mul(0.01));
         float worst = error.div(size).max().getFloat();
-        Assert.assertTrue(worst <= TOLERANCE, "relative error " + worst);
+        Assert.assertTrue(worst <= tolerance, "relative error " + worst);
     }
 }

@@ -7,6 +7,7 @@ import ai.djl.ndarray.types.Shape;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.FloatBuffer;
+import java.util.Optional;
 import org.testng.Assert;
 import org.testng.annotations.Test;
 
@@ -73,11 +74,24 @@ public class LibTorchTest {
             NDArray w = manager.create(new float[] {1, 1, 0, 2}, new Shape(2, 2));
             NDArray y = LibTorch.get().call(manager, "aten::linear", "", 1, x, w, null)[0];
             Assert.assertEquals(y.toFloatArray(), new float[] {3, 4, 7, 8});
+            NDArray bias = manager.create(new float[] {10, 20});
+            for (int i = 0; i < 1000; ++i) {
+                try (NDArray biased = linear(manager, x, w, Optional.of(bias))) {
+                    Assert.assertEquals(biased.toFloatArray(), new float[] {13, 24, 17, 28});
+                }
+            }
+            NDArray plain = linear(manager, x, w, Optional.empty());
+            Assert.assertEquals(plain.toFloatArray(), new float[] {3, 4, 7, 8});
+            Assert.assertEquals(bias.toFloatArray(), new float[] {10, 20}, "arguments stay open");
             Assert.assertEquals(x.toFloatArray(), new float[] {1, 2, 3, 4}, "arguments stay open");
             Assert.expectThrows(
                     IllegalArgumentException.class,
                     () -> LibTorch.get().call(manager, "aten::linear", "", 1, x, w, "bias"));
         }
+    }
+
+    private static NDArray linear(NDManager manager, NDArray x, NDArray w, Object bias) {
+        return LibTorch.get().call(manager, "aten::linear", "", 1, x, w, bias)[0];
     }
 
     @Test

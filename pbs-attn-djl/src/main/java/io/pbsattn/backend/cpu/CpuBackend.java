@@ -141,6 +141,7 @@ final class CpuBackend implements AttentionBackend {
         call.forceFirstBlock = request.config().forceFirstBlock() ? 1 : 0;
         call.keyOrder = request.config().keyOrder() == KeyOrder.PER_KV_HEAD ? 1 : 0;
         call.minLength = request.config().minLength(request.type());
+        call.window = request.config().window();
         return call;
     }
 

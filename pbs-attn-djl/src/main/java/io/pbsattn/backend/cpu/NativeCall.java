@@ -28,6 +28,7 @@ import com.sun.jna.Structure.FieldOrder;
     "forceFirstBlock",
     "keyOrder",
     "minLength",
+    "window",
     "numThreads",
     "trace",
     "keptBlocks",
@@ -60,6 +61,7 @@ public final class NativeCall extends Structure {
     public int forceFirstBlock;
     public int keyOrder;
     public int minLength;
+    public int window;
     public int numThreads;
     public NativeTrace trace;
     public long keptBlocks;

@@ -9,7 +9,7 @@ import java.nio.file.Path;
 interface NativeKernels extends Library {
 
     /** The version of the header that this interface and {@link NativeCall} follow. */
-    int ABI_VERSION = 3;
+    int ABI_VERSION = 4;
 
     /** Returns the interface version of the library. */
     int pbs_attn_abi_version();

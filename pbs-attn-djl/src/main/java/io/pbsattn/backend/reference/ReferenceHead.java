@@ -95,7 +95,7 @@ record ReferenceHead(BlockGrid grid, PbsConfig config, double scale) {
             }
             for (int j = 0; j < grid.kBlocks(); ++j) {
                 boolean isFirst = j == firstBlock && grid.isCandidate(i, j);
-                kept[j] |= (config.forceFirstBlock() && isFirst) || grid.isOwnSegment(i, j);
+                kept[j] |= (config.forceFirstBlock() && isFirst) || grid.isForced(i, j);
             }
         }
         return selection;
@@ -125,7 +125,12 @@ record ReferenceHead(BlockGrid grid, PbsConfig config, double scale) {
                 qi.attach(scope);
                 NDIndex keptKeys = new NDIndex("{}", scope.create(places));
                 NDArray positions = scope.arange(first, first + end - begin, 1, DataType.INT64);
-                NDArray visible = positions.expandDims(1).gte(scope.create(origins).expandDims(0));
+                NDArray keys = scope.create(origins).expandDims(0);
+                NDArray visible = positions.expandDims(1).gte(keys);
+                if (grid.isWindowed()) {
+                    NDArray before = positions.sub(grid.window()).expandDims(1);
+                    visible = visible.logicalAnd(keys.gt(before));
+                }
                 NDArray logits = qi.matMul(permutedK.get(scope, keptKeys).transpose()).mul(scale);
                 logits =
                         NDArrays.where(
