@@ -148,6 +148,15 @@ public final class CausalLm extends AbstractBlock {
     }
 
     /**
+     * Returns the settings that the prefill's attention runs with.
+     *
+     * @return the configuration; null for dense attention of PyTorch
+     */
+    public PbsConfig pbsConfig() {
+        return prefillAttention == null ? null : prefillAttention.config();
+    }
+
+    /**
      * Returns the backend of the prefill's attention.
      *
      * @return its name; {@code pytorch} for dense attention where no kernels are to be had

@@ -1,6 +1,8 @@
 package io.pbsattn.zoo;
 
 import ai.djl.Model;
+import ai.djl.modality.Input;
+import ai.djl.modality.Output;
 import ai.djl.ndarray.NDList;
 import ai.djl.translate.NoopTranslator;
 import ai.djl.translate.TranslateException;
@@ -15,8 +17,8 @@ import java.util.Set;
 
 /**
  * The ways to use a {@link CausalLm} in DJL: {@code String} to {@code String} answers a message,
- * {@code NDList} to {@code NDList} gives logits for ids. The argument {@code max_new_tokens} limits
- * the answers.
+ * {@code NDList} to {@code NDList} gives logits for ids, {@code Input} to {@code Output} serves DJL
+ * Serving. The argument {@code max_new_tokens} limits the answers.
  */
 public final class CausalLmTranslatorFactory implements TranslatorFactory, Serializable {
 
@@ -26,7 +28,9 @@ public final class CausalLmTranslatorFactory implements TranslatorFactory, Seria
     @Override
     public Set<Pair<Type, Type>> getSupportedTypes() {
         return Set.of(
-                new Pair<>(String.class, String.class), new Pair<>(NDList.class, NDList.class));
+                new Pair<>(String.class, String.class),
+                new Pair<>(NDList.class, NDList.class),
+                new Pair<>(Input.class, Output.class));
     }
 
     /** {@inheritDoc} */
@@ -38,15 +42,19 @@ public final class CausalLmTranslatorFactory implements TranslatorFactory, Seria
         if (input == NDList.class && output == NDList.class) {
             return (Translator<I, O>) new NoopTranslator();
         }
-        if (input != String.class || output != String.class) {
+        boolean isServing = input == Input.class && output == Output.class;
+        if (!isServing && (input != String.class || output != String.class)) {
             throw new TranslateException(
-                    "expected String to String or NDList to NDList, found "
+                    "expected String to String, NDList to NDList or Input to Output, found "
                             + input.getName()
                             + " to "
                             + output.getName());
         }
         try {
-            return (Translator<I, O>) TextGenerationTranslator.open(model, arguments);
+            Translator<String, String> text =
+                    TextGenerationTranslator.open(
+                            model, ServingProperties.addTo(arguments, model.getModelPath()));
+            return (Translator<I, O>) (isServing ? new ServingTextTranslator(text) : text);
         } catch (IOException | CheckpointException e) {
             throw new TranslateException(e.getMessage(), e);
         }

@@ -48,7 +48,7 @@ final class FileNames {
         }
         List<String> small = new ArrayList<>();
         for (String name : names) {
-            if (SMALL.matcher(name).matches() || isSharded && INDEX.equals(name)) {
+            if (SMALL.matcher(name).matches() || (isSharded && INDEX.equals(name))) {
                 small.add(name);
             }
         }

@@ -74,9 +74,9 @@ public final class Hub {
         return cache.complete(model);
     }
 
-    /** The folder that a model would have; for DJL, which asks before it downloads. */
-    Path folder(HubModelId model) throws IOException {
-        return cache.snapshot(model, cache.commit(model).orElse(model.revision()));
+    /** A folder that is there only when the model is. */
+    Path unfinished(HubModelId model) {
+        return cache.snapshot(model, model.revision() + ".incomplete");
     }
 
     /**

@@ -6,6 +6,7 @@ import java.net.http.HttpHeaders;
 import java.net.http.HttpResponse;
 import java.time.DateTimeException;
 import java.time.Duration;
+import java.time.ZoneOffset;
 import java.time.ZonedDateTime;
 import java.time.format.DateTimeFormatter;
 
@@ -33,7 +34,9 @@ final class HubErrors {
             throw new BusyException(
                     response.uri().getHost() + " answers " + status, retryAfter(headers));
         }
-        throw new HubException(said + advice(status, endpoint, headers) + message(headers));
+        boolean isHub = HubHttp.isSameServer(response.uri(), endpoint);
+        String advice = isHub ? advice(status, endpoint, headers) : "";
+        throw new HubException(said + advice + message(headers));
     }
 
     private static String advice(int status, URI endpoint, HttpHeaders headers) {
@@ -76,7 +79,7 @@ final class HubErrors {
         try {
             Duration wait =
                     Duration.between(
-                            ZonedDateTime.now(),
+                            ZonedDateTime.now(ZoneOffset.UTC),
                             ZonedDateTime.parse(value, DateTimeFormatter.RFC_1123_DATE_TIME));
             return wait.isNegative() ? Duration.ZERO : wait;
         } catch (DateTimeException e) {

@@ -210,7 +210,7 @@ final class HubHttp {
                         + last.getPath());
     }
 
-    private static boolean isSameServer(URI a, URI b) {
+    static boolean isSameServer(URI a, URI b) {
         return Objects.equals(a.getScheme(), b.getScheme())
                 && a.getHost().equalsIgnoreCase(b.getHost())
                 && a.getPort() == b.getPort();

@@ -13,7 +13,7 @@ final class Retry {
     static final int ATTEMPTS = 6;
 
     /** The longest that a server may ask to wait; one that asks for more is left to the user. */
-    static final Duration LONGEST_WAIT = Duration.ofSeconds(120);
+    static final Duration LONGEST_WAIT = Duration.ofMinutes(2);
 
     private static final Logger logger = LoggerFactory.getLogger(Retry.class);
     private static final Duration FIRST_WAIT = Duration.ofSeconds(1);
