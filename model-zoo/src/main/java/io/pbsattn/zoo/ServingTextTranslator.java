@@ -38,13 +38,16 @@ final class ServingTextTranslator implements Translator<Input, Output> {
     /** {@inheritDoc} */
     @Override
     public NDList processInput(TranslatorContext ctx, Input input) throws Exception {
-        if (input.getContent().isEmpty()) {
-            throw new TranslateException("the request is empty; expected a text");
-        }
         boolean isJson = input.getProperty("Content-Type", "text/plain").startsWith(JSON);
         ctx.setAttachment(ATTACHMENT, isJson);
-        String body = input.getData().getAsString();
-        return translator.processInput(ctx, isJson ? text(body) : body);
+        // A form without the key "data" comes as an empty text.
+        String body = input.getContent().isEmpty() ? "" : input.getData().getAsString();
+        String text = isJson ? text(body) : body;
+        if (text.isBlank()) {
+            throw new TranslateException(
+                    "the request holds no text; expected text/plain, or JSON with 'inputs'");
+        }
+        return translator.processInput(ctx, text);
     }
 
     private static String text(String body) throws TranslateException {

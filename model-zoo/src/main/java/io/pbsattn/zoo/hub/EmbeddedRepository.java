@@ -7,7 +7,9 @@ import io.pbsattn.zoo.DecoderRepository;
 import java.io.FileNotFoundException;
 import java.io.IOException;
 import java.io.InputStream;
+import java.io.UncheckedIOException;
 import java.net.URI;
+import java.net.URL;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -37,22 +39,32 @@ final class EmbeddedRepository extends DecoderRepository {
      * @param version to be raised with each change of the files, because unpacked ones stay
      */
     EmbeddedRepository(String groupId, String model, String version) {
-        super(model, URI.create("pbs:///" + model), groupId, model, items());
+        super(model, URI.create("pbs:///" + model), groupId, model, items(model));
         this.model = model;
         MRL mrl = getResources().get(0);
         resolve(mrl, Map.of()).setVersion(version);
     }
 
-    private static Map<String, Artifact.Item> items() {
+    private static Map<String, Artifact.Item> items(String model) {
         Map<String, Artifact.Item> items = new LinkedHashMap<>();
         for (String name : FILES) {
             Artifact.Item item = new Artifact.Item();
             item.setUri(name);
             item.setName(name);
             item.setType("file");
+            item.setSize(bytes(model, name));
             items.put(name, item);
         }
         return items;
+    }
+
+    private static long bytes(String model, String name) {
+        URL url = EmbeddedRepository.class.getResource(FOLDER + model + '/' + name);
+        try {
+            return url == null ? -1 : url.openConnection().getContentLengthLong();
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
     }
 
     /** {@inheritDoc} */

@@ -116,7 +116,7 @@ final class FakeHub implements AutoCloseable {
     }
 
     String cdnEndpoint() {
-        return "http://127.0.0.1:" + cdn.getAddress().getPort();
+        return "http://localhost:" + cdn.getAddress().getPort();
     }
 
     /** Answers so many of the requests that match in another way. */
@@ -226,9 +226,10 @@ final class FakeHub implements AutoCloseable {
             }
         } else if (path.startsWith("/api/resolve-cache/")) {
             byte[] content = content(exchange);
+            exchange.getResponseHeaders().set("X-Repo-Commit", COMMIT);
             exchange.getResponseHeaders().set("ETag", '"' + gitSha1(content) + '"');
             send(exchange, content);
-        } else if (path.startsWith("/" + model + "/resolve/" + COMMIT + "/")) {
+        } else if (path.matches("/" + model + "/resolve/(main|" + COMMIT + ")/[^/]+")) {
             redirect(exchange, path.substring(path.lastIndexOf('/') + 1));
         } else {
             status(404, "X-Error-Code: RepoNotFound").answer(exchange);
@@ -250,6 +251,7 @@ final class FakeHub implements AutoCloseable {
     }
 
     private void redirect(HttpExchange exchange, String name) throws IOException {
+        exchange.getResponseHeaders().set("X-Repo-Commit", COMMIT);
         byte[] content = files.get(name);
         if (content == null) {
             status(404, "X-Error-Code: EntryNotFound").answer(exchange);
