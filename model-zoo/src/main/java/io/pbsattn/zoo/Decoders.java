@@ -33,6 +33,7 @@ public final class Decoders {
      * @param folder holds config.json, safetensors files and, for text, tokenizer.json; or an
      *     archive of that
      * @return a builder; {@code build().loadModel()} gives the model
+     * @throws IllegalArgumentException if there is no such folder or archive
      */
     public static <I, O> Criteria.Builder<I, O> criteria(
             Class<I> input, Class<O> output, Path folder) {
@@ -51,6 +52,7 @@ public final class Decoders {
      *     {@code hf://org/model[@revision]}, {@code jar:///path} of an archive on the class path,
      *     {@code jar:file:/my.jar!/path} of one in a jar, or another URL that DJL knows
      * @return a builder; {@code build().loadModel()} gives the model
+     * @throws IllegalArgumentException if there is no such folder or archive
      */
     public static <I, O> Criteria.Builder<I, O> criteria(
             Class<I> input, Class<O> output, String location) {

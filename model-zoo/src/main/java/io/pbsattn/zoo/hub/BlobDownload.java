@@ -198,9 +198,7 @@ final class BlobDownload {
         URI from = source;
         try {
             source = http.get(what, from, range, sink);
-        } catch (RangesIgnoredException e) {
-            throw e;
-        } catch (HubException e) {
+        } catch (HubStatusException e) {
             if (from.equals(file.url())) {
                 throw e;
             }

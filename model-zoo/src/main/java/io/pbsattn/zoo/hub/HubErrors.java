@@ -21,7 +21,7 @@ final class HubErrors {
      * Does nothing for a success.
      *
      * @throws BusyException if the server may answer later
-     * @throws HubException if it will not
+     * @throws HubStatusException if it will not
      */
     static void check(String what, URI endpoint, HttpResponse<Void> response) throws IOException {
         int status = response.statusCode();
@@ -36,7 +36,7 @@ final class HubErrors {
         }
         boolean isHub = HubHttp.isSameServer(response.uri(), endpoint);
         String advice = isHub ? advice(status, endpoint, headers) : "";
-        throw new HubException(said + advice + message(headers));
+        throw new HubStatusException(said + advice + message(headers));
     }
 
     private static String advice(int status, URI endpoint, HttpHeaders headers) {

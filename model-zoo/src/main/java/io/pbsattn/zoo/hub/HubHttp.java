@@ -27,17 +27,21 @@ final class HubHttp {
     private static final int MAX_REDIRECTS = 10;
     private static final long POLL_MILLIS = 200;
 
+    /** Shorter than for answers, so that a machine without a network soon takes its cache. */
+    private static final Duration CONNECT_TIMEOUT = Duration.ofSeconds(10);
+
     private final HttpClient client;
     private final HubSettings settings;
 
     HubHttp(HubSettings settings) {
         this.settings = settings;
+        boolean isShort = settings.timeout().compareTo(CONNECT_TIMEOUT) < 0;
         client =
                 HttpClient.newBuilder()
                         // Ranges that are fetched at the same time want connections of their own.
                         .version(HttpClient.Version.HTTP_1_1)
                         .followRedirects(HttpClient.Redirect.NEVER)
-                        .connectTimeout(settings.timeout())
+                        .connectTimeout(isShort ? settings.timeout() : CONNECT_TIMEOUT)
                         .build();
     }
 

@@ -49,8 +49,7 @@ public final class HubSettings {
         Path home = home();
         settings.optEndpoint(value("HF_ENDPOINT", "https://huggingface.co"));
         settings.cache = path(value("HF_HUB_CACHE", home.resolve("hub").toString()));
-        settings.token =
-                value("HF_TOKEN", read(path(value("HF_TOKEN_PATH", home + "/token")))).strip();
+        settings.optToken(value("HF_TOKEN", read(path(value("HF_TOKEN_PATH", home + "/token")))));
         settings.offline = isHubOffline() || Utils.isOfflineMode();
         String seconds = value("HF_HUB_DOWNLOAD_TIMEOUT", "" + DEFAULT_TIMEOUT_SECONDS);
         try {
@@ -134,9 +133,15 @@ public final class HubSettings {
      *
      * @param value the token; empty for none
      * @return these settings
+     * @throws IllegalArgumentException if no token looks like that; does not show it
      */
     public HubSettings optToken(String value) {
-        token = value;
+        String stripped = value.strip();
+        if (!stripped.matches("[!-~]*")) {
+            throw new IllegalArgumentException(
+                    "HF_TOKEN: expected letters, digits and signs without spaces");
+        }
+        token = stripped;
         return this;
     }
 

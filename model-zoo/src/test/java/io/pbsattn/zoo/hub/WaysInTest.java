@@ -6,6 +6,8 @@ import ai.djl.modality.Input;
 import ai.djl.modality.Output;
 import ai.djl.ndarray.NDList;
 import ai.djl.repository.MRL;
+import ai.djl.repository.Repository;
+import ai.djl.repository.RepositoryFactory;
 import ai.djl.repository.zoo.Criteria;
 import ai.djl.repository.zoo.ModelNotFoundException;
 import ai.djl.repository.zoo.ModelZoo;
@@ -25,6 +27,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Set;
 import java.util.function.Function;
 import java.util.stream.Stream;
 import java.util.zip.ZipEntry;
@@ -403,7 +406,7 @@ public class WaysInTest {
                 engine=PyTorch
                 blockFactory=io.pbsattn.zoo.CausalLmBlockFactory
                 translatorFactory=io.pbsattn.zoo.CausalLmTranslatorFactory
-                max_new_tokens=3
+                option.max_new_tokens=3
                 option.hasParameter=false
                 option.attention=dense
                 """);
@@ -416,8 +419,8 @@ public class WaysInTest {
                         .optArgument("blockFactory", "io.pbsattn.zoo.CausalLmBlockFactory")
                         .optArgument(
                                 "translatorFactory", "io.pbsattn.zoo.CausalLmTranslatorFactory")
-                        .optArgument("max_new_tokens", "3")
                         .optOption("hasParameter", "false")
+                        .optOption("max_new_tokens", "3")
                         .optOption("attention", "dense")
                         .build();
         try (ZooModel<Input, Output> model = criteria.loadModel();
