@@ -286,6 +286,26 @@ public class WaysInTest {
                         .build());
     }
 
+    /** DJL Serving finds zoos in its folder of jars, but no repositories. */
+    @Test
+    public void zooBringsTheHub() {
+        RepositoryFactory another =
+                new RepositoryFactory() {
+                    @Override
+                    public Repository newInstance(String name, URI uri) {
+                        throw new AssertionError(uri);
+                    }
+
+                    @Override
+                    public Set<String> getSupportedScheme() {
+                        return Set.of("hf");
+                    }
+                };
+        Repository.registerRepositoryFactory(another);
+        Assert.assertEquals(new PbsZooProvider().getModelZoo().getGroupId(), "io.pbsattn");
+        Assert.assertTrue(Repository.newInstance("x", HUB_URL) instanceof HubRepository);
+    }
+
     /**
      * What was unpacked by an earlier version would stay: another content wants another version.
      */
