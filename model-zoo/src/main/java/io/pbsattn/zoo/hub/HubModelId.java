@@ -22,6 +22,8 @@ public record HubModelId(String name, String revision) {
     /**
      * Checks the parts: they become names of folders.
      *
+     * @param name {@code org/model}
+     * @param revision a branch, tag or commit
      * @throws IllegalArgumentException if one is not what the hub allows
      */
     public HubModelId {
