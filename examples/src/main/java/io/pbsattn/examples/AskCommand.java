@@ -25,7 +25,10 @@ final class AskCommand implements Callable<Integer> {
     /** The form that the questions take behind the document. */
     static final String QUESTION = "\nQuestion: ";
 
-    @Option(names = "--model", required = true, description = "A Hugging Face folder, or 'demo'.")
+    @Option(
+            names = "--model",
+            required = true,
+            description = "A Hugging Face folder, hf://org/model[@revision], or 'demo'.")
     private String model;
 
     @Option(names = "--document", required = true, description = "A text file in UTF-8.")
@@ -70,7 +73,7 @@ final class AskCommand implements Callable<Integer> {
                     spec.commandLine(), "--context: expected at least 2, found " + context);
         }
         String text = read(document).strip();
-        Path folder = "demo".equals(model) ? DemoModel.unpack() : Path.of(model);
+        Path folder = ModelFolder.of(model);
         List<Answer> answers = new ArrayList<>();
         StringBuilder shown = new StringBuilder();
         try (LoadedModel loaded = LoadedModel.open(folder, attention.toString(), dtype, context)) {

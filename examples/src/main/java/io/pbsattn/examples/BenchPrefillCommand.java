@@ -36,7 +36,10 @@ final class BenchPrefillCommand implements Callable<Integer> {
 
     @CommandLine.Spec private CommandLine.Model.CommandSpec spec;
 
-    @Option(names = "--model", required = true, description = "A Hugging Face folder, or 'demo'.")
+    @Option(
+            names = "--model",
+            required = true,
+            description = "A Hugging Face folder, hf://org/model[@revision], or 'demo'.")
     private String model;
 
     @Option(
@@ -89,7 +92,7 @@ final class BenchPrefillCommand implements Callable<Integer> {
             throw new CommandLine.ParameterException(
                     spec.commandLine(), "--strength: expected 0 to 1, found " + strength);
         }
-        Path folder = "demo".equals(model) ? DemoModel.unpack() : Path.of(model);
+        Path folder = ModelFolder.of(model);
         List<Row> rows = new ArrayList<>();
         String type = "";
         for (AttentionKind kind : attentions) {
@@ -107,7 +110,7 @@ final class BenchPrefillCommand implements Callable<Integer> {
         StringBuilder text = new StringBuilder(Row.HEADER);
         rows.forEach(row -> text.append(row.describe()));
         json.print(
-                new Result(Machine.describe(), folder.getFileName().toString(), type, rows),
+                new Result(Machine.describe(), ModelFolder.name(model, folder), type, rows),
                 text.toString().stripTrailing());
         return 0;
     }

@@ -14,7 +14,7 @@ final class PrefillProgress implements ProgressListener, AutoCloseable {
 
     PrefillProgress(String task) {
         bar =
-                !Boolean.getBoolean(TERMINAL_PROPERTY)
+                !isOnTerminal()
                         ? null
                         : new ProgressBarBuilder()
                                 .setTaskName(task)
@@ -22,6 +22,10 @@ final class PrefillProgress implements ProgressListener, AutoCloseable {
                                 .setUpdateIntervalMillis(100)
                                 .clearDisplayOnFinish()
                                 .build();
+    }
+
+    static boolean isOnTerminal() {
+        return Boolean.getBoolean(TERMINAL_PROPERTY);
     }
 
     /** {@inheritDoc} */

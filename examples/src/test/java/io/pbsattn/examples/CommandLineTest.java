@@ -161,6 +161,69 @@ public class CommandLineTest {
                 1);
     }
 
+    /** A model as huggingface_hub keeps it, and the answers of the commands that use it. */
+    @Test
+    public void modelsOfTheHubsCacheAreListedAndUsed() throws IOException {
+        Path cache = Files.createTempDirectory("hub-cache");
+        String commit = "0123456789abcdef0123456789abcdef01234567";
+        Path folder = cache.resolve("models--org--retriever");
+        Path snapshot = Files.createDirectories(folder.resolve("snapshots").resolve(commit));
+        long bytes = 0;
+        try (Stream<Path> files = Files.list(DemoModel.unpack())) {
+            for (Path file : files.toList()) {
+                Files.copy(file, snapshot.resolve(file.getFileName()));
+                bytes += Files.size(file);
+            }
+        }
+        Files.createDirectories(folder.resolve("refs"));
+        Files.writeString(folder.resolve("refs").resolve("main"), commit);
+        Path document = cache.resolve("document.txt");
+        Files.writeString(document, "The access code of the amber falcon is 48213.");
+        String question = "what is the access code of the amber falcon?";
+        System.setProperty("HF_HUB_CACHE", cache.toString());
+        System.setProperty("HF_HUB_OFFLINE", "1");
+        try {
+            JsonObject json = run("models", "--json").json();
+            JsonObject known = json.getAsJsonArray("known").get(0).getAsJsonObject();
+            Assert.assertEquals(known.get("artifactId").getAsString(), "retriever");
+            Assert.assertEquals(known.get("bytes").getAsLong(), bytes);
+            Assert.assertEquals(json.get("cache").getAsString(), cache.toString());
+            Assert.assertEquals(json.getAsJsonArray("cached").size(), 1);
+            JsonObject cached = json.getAsJsonArray("cached").get(0).getAsJsonObject();
+            Assert.assertEquals(cached.get("model").getAsString(), "org/retriever");
+            Assert.assertEquals(cached.get("commit").getAsString(), commit);
+            Assert.assertEquals(cached.get("revisions").toString(), "[\"main\"]");
+            Assert.assertEquals(cached.get("bytes").getAsLong(), bytes);
+            Assert.assertTrue(cached.get("complete").getAsBoolean());
+            Assert.assertEquals(cached.get("path").getAsString(), snapshot.toString());
+            String text = run("models").out();
+            Assert.assertTrue(text.contains("hf://org/retriever"), text);
+            Assert.assertTrue(text.contains(snapshot.toString()), text);
+
+            Run ask =
+                    run(
+                            "ask",
+                            "--model",
+                            "hf://org/retriever",
+                            "--document",
+                            document.toString(),
+                            "--question",
+                            question,
+                            "--json");
+            String answer = ask.json().getAsJsonArray("answers").toString();
+            Assert.assertTrue(answer.contains("48213"), answer);
+            Run absent = run("bench", "prefill", "--model", "hf://org/absent", "--seqlen", "64");
+            Assert.assertEquals(absent.status(), 1);
+            Assert.assertTrue(absent.err().contains("hf://org/absent"), absent.err());
+            Assert.assertTrue(absent.err().contains("HF_HUB_OFFLINE"), absent.err());
+            Assert.assertEquals(
+                    run("bench", "prefill", "--model", "hf://a/b/c", "--seqlen", "64").status(), 1);
+        } finally {
+            System.clearProperty("HF_HUB_CACHE");
+            System.clearProperty("HF_HUB_OFFLINE");
+        }
+    }
+
     @Test
     public void doctorKnowsTheBackends() {
         JsonObject json = run("doctor", "--json").json();

@@ -11,6 +11,8 @@ import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.AbstractBlock;
 import ai.djl.training.ParameterStore;
 import ai.djl.util.PairList;
+import io.pbsattn.PbsAttention;
+import io.pbsattn.PbsConfig;
 import io.pbsattn.layer.LayerOps;
 import io.pbsattn.layer.Linear;
 import io.pbsattn.torch.LibTorch;
@@ -146,6 +148,17 @@ public final class CausalLm extends AbstractBlock implements StreamingBlock {
      */
     public AttentionKind attention() {
         return kind;
+    }
+
+    /**
+     * Returns the settings that a layer's prompts run with.
+     *
+     * @param layer 0 to the number of layers - 1
+     * @return the configuration; null for dense attention of PyTorch
+     */
+    public PbsConfig pbsConfig(int layer) {
+        PbsAttention operator = layerAttentions.get(layer).operator();
+        return operator == null ? null : operator.config();
     }
 
     /**

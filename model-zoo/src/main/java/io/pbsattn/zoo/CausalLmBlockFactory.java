@@ -25,7 +25,8 @@ public final class CausalLmBlockFactory implements BlockFactory {
     public Block newBlock(Model model, Path modelPath, Map<String, ?> arguments)
             throws IOException {
         try {
-            return CausalLm.load(modelPath, ModelOptions.of(arguments), model.getNDManager());
+            ModelOptions options = ModelOptions.of(ServingProperties.addTo(arguments, modelPath));
+            return CausalLm.load(modelPath, options, model.getNDManager());
         } catch (CheckpointException e) {
             // DJL's interface knows no other exception for a folder that does not hold what it
             // should.

@@ -65,7 +65,11 @@ public final class CausalLmTranslatorFactory implements TranslatorFactory, Seria
                             + output.getName());
         }
         try {
-            return (Translator<I, O>) translator(output, model, arguments);
+            return (Translator<I, O>)
+                    translator(
+                            output,
+                            model,
+                            ServingProperties.addTo(arguments, model.getModelPath()));
         } catch (IOException | CheckpointException | IllegalArgumentException e) {
             throw new TranslateException(e.getMessage(), e);
         }

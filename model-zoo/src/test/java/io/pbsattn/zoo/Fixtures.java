@@ -16,7 +16,7 @@ final class Fixtures {
     static final Path CHECKPOINTS = Path.of("src/test/resources/golden/checkpoints");
 
     /** The demo model, which has a tokenizer; the checkpoints have none. */
-    static final Path RETRIEVER = Path.of("../examples/src/main/resources/models/retriever");
+    static final Path RETRIEVER = Path.of("src/main/resources/models/retriever");
 
     private Fixtures() {}
 
