@@ -17,7 +17,7 @@
 //                           num_q_heads + 2 * num_kv_heads, B
 //   pbs_clear_padding     QB, H, B                            256      0
 //   pbs_score_sums_T_dD   ceil(max_seqlen_k / 1024), H, B     256      by D, see the manifest
-//   pbs_score_keys_T_dD   ceil(max_seqlen_k / 1024), H, B     256      by D, see the manifest
+//   pbs_score_keys_T_dD   ceil(max_seqlen_k / 1024), H, B     by D     by D, see the manifest
 //   pbs_sort_segments     ceil(max_seqlen_k / segment_size),  256      8 * pow2(segment_size)
 //                           OH, B
 //   pbs_pool_queries_T    QB, H, B                            256      0
@@ -34,8 +34,7 @@
 // needs the option -arch and no headers; the kernels are extern "C") and the manifest, native/cuda/pbs_cuda.json:
 //   {"abi": 1, "call_size": BYTES, "fields": {NAME: OFFSET, ...},
 //    "architectures": ["sm_80", ..., "compute_90"],      what the fatbin holds: machine code, and PTX for later GPUs
-//    "kernels": {NAME: {"threads": N, "shared": BYTES or -1 (a rule above), "minimum": 80, "only": 0 or 90, "maps": 0
-//    or 3,
+//    "kernels": {NAME: {"threads": N, "shared": BYTES or -1 (a rule above), "only": 0 or 90, "maps": 0 or 3,
 //                       "registers": the most over the architectures}, ...},
 //    "tma": {"64": {"box_columns": N, "q_rows": N, "kv_rows": N, "swizzle": bytes}, "96": ..., ...}}
 // "only": 90 marks machine code for sm_90a alone; "shared" above 48 KiB needs
@@ -55,7 +54,14 @@
 #ifndef PBS_CUDA_H_
 #define PBS_CUDA_H_
 
+#ifdef __CUDACC_RTC__  // which has no headers
+typedef int int32_t;
+typedef unsigned int uint32_t;
+typedef long long int64_t;
+typedef unsigned long long uint64_t;
+#else
 #include <stdint.h>
+#endif
 
 #ifdef __cplusplus
 extern "C" {
@@ -157,9 +163,8 @@ struct pbs_cuda_call {
 //   q: dimensions (head_dim, max_seqlen_q, num_q_heads, B), strides of q
 //   kv_is_packed = 1: k, v: (head_dim, KP, OH, B) over packed_k, packed_v
 //   kv_is_packed = 0: k, v: (head_dim, max_seqlen_k, num_kv_heads, B), strides of k, v. Only where no sequence is
-//   sparse
-//                     and none has padding (every seqlens_k[b] == max_seqlen_k), because what lies past a sequence's
-//                     keys would be multiplied with 0
+//   sparse and none has padding (every seqlens_k[b] == max_seqlen_k): what lies past a sequence's keys would be
+//   multiplied by 0
 //
 // Bytes of the workspace: the sum over its arrays, each rounded up to 256 bytes. The largest, for 128K tokens, 32 heads
 // and head_dim 128: packed_k and packed_v, 32 MiB each for each of OH.
