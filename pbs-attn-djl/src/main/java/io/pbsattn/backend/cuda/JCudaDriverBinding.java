@@ -175,12 +175,15 @@ final class JCudaDriverBinding implements CudaDriver {
         };
         // Option values are void*: the log's address, and its size in place of an address.
         ByteBuffer values = pointers(address(log), log.capacity());
-        int code =
-                JCudaDriver.cuModuleLoadDataEx(
-                        handle, Pointer.to(image), options.length, options, Pointer.to(values));
-        module[0] = code == 0 ? value(handle) : 0;
-        Reference.reachabilityFence(log);
-        return code;
+        try {
+            int code =
+                    JCudaDriver.cuModuleLoadDataEx(
+                            handle, Pointer.to(image), options.length, options, Pointer.to(values));
+            module[0] = code == 0 ? value(handle) : 0;
+            return code;
+        } finally {
+            Reference.reachabilityFence(log);
+        }
     }
 
     /** {@inheritDoc} */
@@ -342,21 +345,22 @@ final class JCudaDriverBinding implements CudaDriver {
         for (int i = 0; i < parameters.length; ++i) {
             addresses[i] = address(parameters[i]);
         }
-        int code =
-                JCudaDriver.cuLaunchKernel(
-                        handle(new CUfunction(), function),
-                        grid.x(),
-                        grid.y(),
-                        grid.z(),
-                        block.x(),
-                        block.y(),
-                        block.z(),
-                        sharedBytes,
-                        stream(stream),
-                        Pointer.to(pointers(addresses)),
-                        null);
-        Reference.reachabilityFence(parameters);
-        return code;
+        try {
+            return JCudaDriver.cuLaunchKernel(
+                    handle(new CUfunction(), function),
+                    grid.x(),
+                    grid.y(),
+                    grid.z(),
+                    block.x(),
+                    block.y(),
+                    block.z(),
+                    sharedBytes,
+                    stream(stream),
+                    Pointer.to(pointers(addresses)),
+                    null);
+        } finally {
+            Reference.reachabilityFence(parameters);
+        }
     }
 
     private static VarHandle nativePointer() {

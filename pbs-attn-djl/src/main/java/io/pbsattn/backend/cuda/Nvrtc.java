@@ -75,14 +75,20 @@ final class Nvrtc {
 
     static Optional<Nvrtc> find(String... names) {
         for (String name : names) {
-            try {
-                NativeLibrary.getInstance(name);
+            if (isInstalled(name)) {
                 return Optional.of(open(Native.load(name, Api.class)));
-            } catch (UnsatisfiedLinkError e) {
-                continue; // Not this one.
             }
         }
         return Optional.empty();
+    }
+
+    private static boolean isInstalled(String name) {
+        try {
+            NativeLibrary.getInstance(name);
+            return true;
+        } catch (UnsatisfiedLinkError e) {
+            return false;
+        }
     }
 
     /** Makes the compiler on a library; an error of the library's own is thrown as it is. */
