@@ -55,6 +55,8 @@ final class JCudaDriverBinding implements CudaDriver {
     /** What JCuda 12.6 does not bind, or binds wrongly. */
     interface Missing extends Library {
 
+        int cuDeviceGetName(byte[] name, int length, int device);
+
         int cuMemPoolCreate(LongByReference pool, com.sun.jna.Pointer properties);
 
         int cuMemPoolSetAttribute(long pool, int attribute, LongByReference value);
@@ -118,7 +120,8 @@ final class JCudaDriverBinding implements CudaDriver {
     /** {@inheritDoc} */
     @Override
     public int cuDeviceGetName(byte[] name, int device) {
-        return JCudaDriver.cuDeviceGetName(name, name.length, device(device));
+        // JCuda's cuDeviceGetName drops the name where the JVM hands out copies of arrays.
+        return missing.cuDeviceGetName(name, name.length, device);
     }
 
     /** {@inheritDoc} */

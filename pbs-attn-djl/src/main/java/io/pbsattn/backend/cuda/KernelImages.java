@@ -17,19 +17,30 @@ import java.util.function.Supplier;
  */
 final class KernelImages {
 
-    private static final String FATBIN = "pbs_cuda.fatbin";
-    private static final String SOURCE = "pbs_cuda.cu";
+    static final String FATBIN = "pbs_cuda.fatbin";
+    static final String SOURCE = "pbs_cuda.cu";
 
+    private final Resources resources;
     private final Supplier<Optional<Nvrtc>> compiler;
     private final CubinCache cache;
+
+    /** What the build packed. */
+    @FunctionalInterface
+    interface Resources {
+
+        /** Reads a file; an exception says that it was not packed. */
+        byte[] read(String name) throws CompilationException;
+    }
 
     /**
      * Constructs the images.
      *
+     * @param resources what the build packed
      * @param compiler finds the compiler; asked only if the fatbin does not do
      * @param cache what was compiled before
      */
-    KernelImages(Supplier<Optional<Nvrtc>> compiler, CubinCache cache) {
+    KernelImages(Resources resources, Supplier<Optional<Nvrtc>> compiler, CubinCache cache) {
+        this.resources = resources;
         this.compiler = compiler;
         this.cache = cache;
     }
@@ -37,7 +48,9 @@ final class KernelImages {
     /** The images of this build, with NVRTC as it is installed and the cache in DJL's folder. */
     static KernelImages packed() {
         return new KernelImages(
-                Nvrtc::find, new CubinCache(Utils.getEngineCacheDir("pbs-attn").resolve("nvrtc")));
+                KernelImages::resource,
+                Nvrtc::find,
+                new CubinCache(Utils.getEngineCacheDir("pbs-attn").resolve("nvrtc")));
     }
 
     /** One way to the machine code. */
@@ -57,7 +70,7 @@ final class KernelImages {
     /** The images for a GPU in the order in which they are tried. */
     List<Image> of(Gpu gpu) {
         List<Image> images = new ArrayList<>();
-        images.add(image("the fatbin of this build", () -> resource(FATBIN)));
+        images.add(image("the fatbin of this build", () -> resources.read(FATBIN)));
         images.add(image("NVRTC", () -> compiled(gpu)));
         return images;
     }
@@ -72,7 +85,7 @@ final class KernelImages {
                                                     + " the CUDA toolkit, or put its folder into"
                                                     + " LD_LIBRARY_PATH"));
         String target = nvrtc.target(gpu);
-        String source = new String(resource(SOURCE), StandardCharsets.UTF_8);
+        String source = new String(resources.read(SOURCE), StandardCharsets.UTF_8);
         return cache.get(
                 () -> nvrtc.compile(source, target),
                 source,
