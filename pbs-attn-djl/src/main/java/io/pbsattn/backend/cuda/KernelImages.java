@@ -93,7 +93,8 @@ final class KernelImages {
                 Integer.toString(nvrtc.version()));
     }
 
-    private static byte[] resource(String name) throws CompilationException {
+    /** Reads what the build packed. */
+    static byte[] resource(String name) throws CompilationException {
         try (InputStream in =
                 KernelImages.class.getResourceAsStream(KernelManifest.FOLDER + name)) {
             if (in == null) {
