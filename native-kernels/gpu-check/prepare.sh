@@ -67,6 +67,8 @@ rm "$natives"
 "$jlink" --add-modules java.base,java.logging,java.xml,java.management,jdk.unsupported \
   --strip-debug --no-header-files --no-man-pages --compress=2 --output "$folder/jdk" 2>/dev/null || refuse 'jlink failed'
 
+command -v strip >/dev/null 2>&1 && strip --strip-unneeded "$folder/jdk/lib/server/libjvm.so"
+
 cp "$root"/pbs-attn-djl/src/test/resources/golden/operator/* "$folder/golden/"
 cp "$here"/*.py "$here/run.sh" "$folder/"
 

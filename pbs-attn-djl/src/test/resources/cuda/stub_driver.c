@@ -134,7 +134,7 @@ int cuMemcpyHtoDAsync_v2(u64 address, const void *source, size_t bytes, void *st
   return 0;
 }
 int cuMemcpyDtoHAsync_v2(void *target, u64 address, size_t bytes, void *stream) {
-  memset(target, 'x', bytes);
+  memset(target, bytes == 4 ? 'x' : 0, bytes);
   SAY("cuMemcpyDtoHAsync %llx %zu %p", address, bytes, stream);
   return 0;
 }
@@ -160,10 +160,11 @@ int cuStreamSynchronize(void *stream) {
   SAY("cuStreamSynchronize %p", stream);
   return 0;
 }
+// Kernels of 384 threads have more than one parameter.
 int cuLaunchKernel(void *function, unsigned gx, unsigned gy, unsigned gz, unsigned bx, unsigned by, unsigned bz,
                    unsigned shared, void *stream, void **parameters, void **extra) {
   SAY("cuLaunchKernel %p (%u %u %u) (%u %u %u) %u %p: %s %s, extra %p", function, gx, gy, gz, bx, by, bz, shared, stream,
-      (const char *)parameters[0], (const char *)parameters[1], (void *)extra);
+      (const char *)parameters[0], bx == 384 ? (const char *)parameters[1] : "", (void *)extra);
   return 0;
 }
 int cuTensorMapEncodeTiled(void *map, int type, unsigned rank, void *address, const u64 *sizes, const u64 *strides,

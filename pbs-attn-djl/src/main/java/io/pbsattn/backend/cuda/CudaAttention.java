@@ -19,6 +19,7 @@ final class CudaAttention {
     private static final int COUNTERS = 4;
     private static final int KEPT_BLOCKS = 0;
     private static final int NOT_FINITE = 1;
+    private static final String ARRAYS = "qkv";
 
     private final CudaDevice device;
     private final long budget;
@@ -145,10 +146,15 @@ final class CudaAttention {
             return;
         }
         long n = ~found;
+        int array = (int) (n >>> 60);
+        if (array >= ARRAYS.length()) {
+            throw new IllegalStateException(
+                    "cuda: pbs_check_finite left " + found + ", which names no array");
+        }
         throw new IllegalArgumentException(
                 String.format(
                         "%s: NaN or infinity in sequence %d, head %d, row %d",
-                        "qkv".charAt((int) (n >>> 60)),
+                        ARRAYS.charAt(array),
                         n >>> 44 & 0xffff,
                         n >>> 28 & 0xffff,
                         n & 0xfffffff));

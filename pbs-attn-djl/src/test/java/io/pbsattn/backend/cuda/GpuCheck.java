@@ -24,8 +24,8 @@ import java.util.Map;
  * through {@link CudaAttention} on memory of its own, and leaves the results beside them.
  *
  * <p>A job's folder holds q.bin, k.bin and v.bin, 16-bit elements in the order that the job names;
- * o.bin, lse.bin and, with a trace, indices.bin, key_scores.bin, block_scores.bin and block_mask.bin
- * come back, each (batch, heads, ...) without gaps.
+ * o.bin, lse.bin and, with a trace, indices.bin, key_scores.bin, block_scores.bin and
+ * block_mask.bin come back, each (batch, heads, ...) without gaps.
  */
 public final class GpuCheck {
 
@@ -113,8 +113,7 @@ public final class GpuCheck {
         int[] version = new int[1];
         driver.cuDriverGetVersion(version);
         long start = System.nanoTime();
-        KernelImages images =
-                args[2].equals("fatbin") ? KernelImages.packed() : withoutFatbin();
+        KernelImages images = args[2].equals("fatbin") ? KernelImages.packed() : withoutFatbin();
         try (CudaDevice device =
                 CudaDevice.open(driver, gpus.get(0), KernelManifest.load(), images)) {
             double openSeconds = (System.nanoTime() - start) / 1e9;
@@ -152,8 +151,7 @@ public final class GpuCheck {
         try {
             return run(job);
         } catch (IllegalArgumentException | IllegalStateException e) {
-            return new Outcome(
-                    job.folder, e.getMessage(), 0, 0, 0, 0, null, List.of(), List.of());
+            return new Outcome(job.folder, e.getMessage(), 0, 0, 0, 0, null, List.of(), List.of());
         }
     }
 
@@ -168,8 +166,7 @@ public final class GpuCheck {
                         .optSegmentSize(job.segmentSize)
                         .optThreshold(job.threshold)
                         .optForceFirstBlock(job.forceFirstBlock)
-                        .optKeyOrder(
-                                job.perKvHead ? KeyOrder.PER_KV_HEAD : KeyOrder.PER_QUERY_HEAD)
+                        .optKeyOrder(job.perKvHead ? KeyOrder.PER_KV_HEAD : KeyOrder.PER_QUERY_HEAD)
                         .optMinLength(job.minLength);
         if (job.softmaxScale > 0) {
             config.optSoftmaxScale(job.softmaxScale);
@@ -247,8 +244,7 @@ public final class GpuCheck {
 
     private static CudaTensor upload(Path file, Job job, int heads, int rows, DeviceScope scope)
             throws IOException {
-        long bytes =
-                (long) job.lengthsQ.length * heads * rows * job.headDim * ElementType.BYTES;
+        long bytes = (long) job.lengthsQ.length * heads * rows * job.headDim * ElementType.BYTES;
         if (Files.size(file) != bytes) {
             throw new IOException(
                     file + ": expected " + bytes + " bytes, found " + Files.size(file));
@@ -291,8 +287,7 @@ public final class GpuCheck {
         }
     }
 
-    private static void write(AttentionTrace trace, CudaCall call, Path folder)
-            throws IOException {
+    private static void write(AttentionTrace trace, CudaCall call, Path folder) throws IOException {
         int rows = call.batch() * call.numQHeads();
         int blocks = trace.qBlocks() * trace.kBlocks();
         ByteBuffer indices = buffer((long) Integer.BYTES * rows * call.seqlenK());

@@ -73,8 +73,66 @@ public class JCudaDriverBindingTest {
     @Test
     public void everyArgumentArrivesAndEveryAnswerComesBack()
             throws IOException, InterruptedException {
+        List<String> output = java(stubFolder(), StubDriverMain.class.getName());
+        int at = 0;
+        for (String line : EXPECTED) {
+            int found = output.subList(at, output.size()).indexOf(line);
+            Assert.assertTrue(
+                    found >= 0, "missing: " + line + "\nin\n" + String.join("\n", output));
+            at += found + 1;
+        }
+    }
+
+    /** A whole call by the program that the check on a GPU runs, from a job to its results. */
+    @Test
+    public void wholeCallRunsOnTheStub() throws IOException, InterruptedException {
+        if (getClass().getResource(KernelManifest.FOLDER + "pbs_cuda.json") == null) {
+            throw new SkipException("the build left CUDA out, so there are no kernels to launch");
+        }
+        Path folder = stubFolder();
+        for (String name : List.of("q", "k", "v")) {
+            Files.write(folder.resolve(name + ".bin"), new byte[2 * 700 * 2 * 64]);
+        }
+        Path jobs = folder.resolve("jobs.json");
+        Files.writeString(
+                jobs,
+                """
+                [{"folder": "FOLDER", "type": "BF16", "numQHeads": 2, "numKvHeads": 2,
+                  "headDim": 64, "seqlenQ": 700, "seqlenK": 700, "lengthsQ": [700],
+                  "lengthsK": [700], "segmentSize": 256, "threshold": 0.9, "trace": true,
+                  "forceFirstBlock": true, "warmUp": 1, "repeat": 2}]
+                """
+                        .replace("FOLDER", folder.toString()));
+        Path report = folder.resolve("report.json");
+        List<String> output =
+                java(
+                        folder,
+                        GpuCheck.class.getName(),
+                        jobs.toString(),
+                        report.toString(),
+                        "fatbin");
+        Assert.assertTrue(
+                Files.exists(report), "no report: " + String.join("\n", output));
+        String found = Files.readString(report);
+        Assert.assertTrue(found.contains("\"callSeconds\":["), found);
+        Assert.assertFalse(found.contains("\"error\""), found);
+        Assert.assertEquals(Files.size(folder.resolve("o.bin")), 2 * 700 * 2 * 64);
+        Assert.assertEquals(Files.size(folder.resolve("block_mask.bin")), 2 * 6 * 6);
+        Assert.assertEquals(
+                output.stream().filter(line -> line.startsWith("cuLaunchKernel")).count(),
+                3 * 9,
+                String.join("\n", output));
+    }
+
+    /** A folder with a driver in it. */
+    private static Path stubFolder() throws IOException, InterruptedException {
         Path folder = Files.createTempDirectory("stub-driver");
         compileStub(folder);
+        return folder;
+    }
+
+    private static List<String> java(Path folder, String... mainAndArguments)
+            throws IOException, InterruptedException {
         List<String> command = new ArrayList<>();
         command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
         // Checks that JCuda's natives write only to objects that have what they write.
@@ -84,20 +142,12 @@ public class JCudaDriverBindingTest {
             command.add("--enable-native-access=ALL-UNNAMED");
             command.add("--sun-misc-unsafe-memory-access=allow");
         }
-        command.addAll(
-                List.of(
-                        "-cp",
-                        System.getProperty("surefire.test.class.path",
-                                System.getProperty("java.class.path")),
-                        StubDriverMain.class.getName()));
-        List<String> output = run(command, folder);
-        int at = 0;
-        for (String line : EXPECTED) {
-            int found = output.subList(at, output.size()).indexOf(line);
-            Assert.assertTrue(
-                    found >= 0, "missing: " + line + "\nin\n" + String.join("\n", output));
-            at += found + 1;
-        }
+        command.add("-cp");
+        command.add(
+                System.getProperty(
+                        "surefire.test.class.path", System.getProperty("java.class.path")));
+        command.addAll(List.of(mainAndArguments));
+        return run(command, folder);
     }
 
     private static void compileStub(Path folder) throws IOException, InterruptedException {
@@ -114,13 +164,17 @@ public class JCudaDriverBindingTest {
             output =
                     run(
                             List.of(
-                                    "cc", "-shared", "-fPIC", "-o", "libcuda.so.1", "stub_driver.c"),
+                                    "cc",
+                                    "-shared",
+                                    "-fPIC",
+                                    "-o",
+                                    "libcuda.so.1",
+                                    "stub_driver.c"),
                             folder);
         } catch (IOException e) {
             throw new SkipException("no C compiler to make a driver with: " + e.getMessage(), e);
         }
-        Assert.assertTrue(
-                Files.exists(folder.resolve("libcuda.so.1")), String.join("\n", output));
+        Assert.assertTrue(Files.exists(folder.resolve("libcuda.so.1")), String.join("\n", output));
     }
 
     private static List<String> run(List<String> command, Path folder)
