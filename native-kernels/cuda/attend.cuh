@@ -19,7 +19,8 @@ struct AttendTiles {
   static constexpr int kKeys = kDim <= 128 ? 64 : 32;                            // that are looked at at a time
   static constexpr int kTilesPerBlock = kBlockSize / kKeys;
   static constexpr int kTileBytes = kKeys * kDim * 2;
-  static constexpr int kShared = kBlockSize * kDim * 2 + 2 * kTileBytes;
+  static constexpr int kPlacesBytes = kKeys * 4;
+  static constexpr int kShared = kBlockSize * kDim * 2 + 2 * kTileBytes + 2 * kPlacesBytes;
 };
 
 // A block of queries of one head.
@@ -64,7 +65,6 @@ class Attend {
   static constexpr int kThreads = Tiles::kThreads;
   static constexpr int kRowTiles = Tiles::kRowTiles;
   static constexpr int kKeys = Tiles::kKeys;
-  static constexpr int kChunksPerThread = kKeys * MatrixTile<kDim>::kChunks / kThreads;
 
  public:
   __device__ __forceinline__ Attend(const Call& call, const WorkItem& item)
@@ -73,88 +73,88 @@ class Attend {
         grid_(grid_of(call, item.b)),
         kv_(kv_head(call, item.h)),
         order_(order(call, item.b, order_head(call, item.h))),
-        blocks_(mask_row(call, item.b, item.h, item.i), mask_words(call)),
+        mask_(mask_row(call, item.b, item.h, item.i)),
         q_{shared_address(shared_memory())},
         keys_{q_.base + kBlockSize * kDim * 2},
         values_{keys_.base + Tiles::kTileBytes},
+        places_(reinterpret_cast<int*>(shared_memory() + kBlockSize * kDim * 2 + 2 * Tiles::kTileBytes)),
         warp_row_(static_cast<int>(threadIdx.x) / kWarpThreads * kRowTiles * 16) {}
 
   __device__ __forceinline__ void run() {
+    int tile = tile_before(grid_.visible(item_.i) * Tiles::kTilesPerBlock);
+    int turn = 0;  // which half of places_ has this tile's
     copy_queries();
-    int tile = next_tile();
-    find_places(tile);
-    copy_keys();
+    copy_places(tile, turn);
+    commit_copies();
+    wait_for_copies<0>();
+    __syncthreads();
+    copy_keys(turn);
     commit_copies();
 #pragma unroll
     for (int r = 0; r < kRowTiles; ++r) softmax_[r].reset();
     const int first_masked = grid_.candidates(item_.i) * Tiles::kTilesPerBlock;
     while (tile >= 0) {
+      const int next = tile_before(tile);
       wait_for_copies<0>();
       __syncthreads();
-      copy_values();
+      copy_values(turn);
+      if (next >= 0) copy_places(next, turn ^ 1);
       commit_copies();
       float logits[kRowTiles][kKeys / 2] = {};
       multiply_transposed<T, kRowTiles, kKeys>(logits, q_, warp_row_, keys_);
+      if (tile >= first_masked) hide_future(logits, turn);
       wait_for_copies<0>();
       __syncthreads();
-      const int next = next_tile();
-      if (next >= 0) {
-        find_places(next);
-        copy_keys();
-      }
+      if (next >= 0) copy_keys(turn ^ 1);
       commit_copies();
-      if (tile >= first_masked) mask(logits, tile);
       update_softmax(logits);
       add_values(logits);
       tile = next;
+      turn ^= 1;
     }
     store();
   }
 
  private:
   // Tiles of kKeys keys, from the last one down.
-  __device__ __forceinline__ int next_tile() {
-    if (tile_in_block_ == 0) {
-      const int block = blocks_.next();
-      if (block < 0) return -1;
-      block_ = block;
-      tile_in_block_ = Tiles::kTilesPerBlock;
-    }
-    return block_ * Tiles::kTilesPerBlock + --tile_in_block_;
+  __device__ __forceinline__ int tile_before(int tile) const {
+    return kept_tile_before<Tiles::kTilesPerBlock>(mask_, tile);
   }
 
   __device__ __forceinline__ void copy_queries() {
     const int first = item_.i * kBlockSize;
     const int rows = grid_.rows(item_.i);
     q_.template copy_rows<kBlockSize, kThreads>(
-        [&](int row, int) { return row < rows ? q_row(call_, item_.b, item_.h, first + row) : nullptr; });
+        [&](int row) { return row < rows ? q_row(call_, item_.b, item_.h, first + row) : nullptr; });
   }
 
-  // Looks up which keys the rows are that this thread copies.
-  __device__ __forceinline__ void find_places(int tile) {
-    const int* places = order_ + int64_t{tile} * kKeys;
-#pragma unroll
-    for (int n = 0; n < kChunksPerThread; ++n) {
-      places_[n] = places[(static_cast<int>(threadIdx.x) + n * kThreads) / MatrixTile<kDim>::kChunks];
-    }
+  // Original positions of a tile's keys, which say where to read them.
+  __device__ __forceinline__ void copy_places(int tile, int turn) {
+    const int chunk = static_cast<int>(threadIdx.x);
+    if (chunk >= Tiles::kPlacesBytes / kChunkBytes) return;
+    copy_async(shared_address(places_ + turn * kKeys) + static_cast<uint32_t>(chunk * kChunkBytes),
+               order_ + int64_t{tile} * kKeys + chunk * kChunkBytes / 4, true);
   }
 
-  __device__ __forceinline__ void copy_keys() {
-    keys_.template copy_rows<kKeys, kThreads>(
-        [&](int, int n) { return places_[n] != kNoPosition ? k_row(call_, item_.b, kv_, places_[n]) : nullptr; });
+  __device__ __forceinline__ void copy_keys(int turn) {
+    keys_.template copy_rows<kKeys, kThreads>([&](int row) {
+      const int place = places_[turn * kKeys + row];
+      return place != kNoPosition ? k_row(call_, item_.b, kv_, place) : nullptr;
+    });
   }
 
-  __device__ __forceinline__ void copy_values() {
-    values_.template copy_rows<kKeys, kThreads>(
-        [&](int, int n) { return places_[n] != kNoPosition ? v_row(call_, item_.b, kv_, places_[n]) : nullptr; });
+  __device__ __forceinline__ void copy_values(int turn) {
+    values_.template copy_rows<kKeys, kThreads>([&](int row) {
+      const int place = places_[turn * kKeys + row];
+      return place != kNoPosition ? v_row(call_, item_.b, kv_, place) : nullptr;
+    });
   }
 
-  __device__ __forceinline__ void mask(float (&logits)[kRowTiles][kKeys / 2], int tile) const {
+  __device__ __forceinline__ void hide_future(float (&logits)[kRowTiles][kKeys / 2], int turn) const {
     const int lane = static_cast<int>(threadIdx.x) % kWarpThreads;
 #pragma unroll
     for (int r = 0; r < kRowTiles; ++r) {
-      mask_future(logits[r], order_ + int64_t{tile} * kKeys,
-                  grid_.first_position(item_.i) + warp_row_ + r * 16 + lane / 4);
+      mask_future(logits[r], places_ + turn * kKeys, grid_.first_position(item_.i) + warp_row_ + r * 16 + lane / 4);
     }
   }
 
@@ -170,6 +170,7 @@ class Attend {
 
   // o += weights * values.
   __device__ __forceinline__ void add_values(const float (&weights)[kRowTiles][kKeys / 2]) {
+    const uint32_t begin = values_.begin_b_rows();
 #pragma unroll
     for (int k = 0; k < kKeys / 16; ++k) {
       uint32_t a[kRowTiles][4];
@@ -181,7 +182,7 @@ class Attend {
 #pragma unroll
       for (int n = 0; n < kDim / 16; ++n) {
         uint32_t b[4];
-        values_.load_b_rows(b, k * 16, 2 * n);
+        load_matrices_transposed(b, MatrixTile<kDim>::move(begin, k * 16, 2 * n));
 #pragma unroll
         for (int r = 0; r < kRowTiles; ++r) {
           multiply_add<T::kIsBf16>(&o_[r][8 * n], a[r], b[0], b[1]);
@@ -208,14 +209,12 @@ class Attend {
   const BlockGrid grid_;
   const int kv_;
   const int* const order_;
-  KeptBlocks blocks_;
+  const unsigned long long* const mask_;
   const MatrixTile<kDim> q_;
   const MatrixTile<kDim> keys_;
   const MatrixTile<kDim> values_;
+  int* const places_;  // (2, kKeys), in shared memory
   const int warp_row_;
-  int block_ = 0;
-  int tile_in_block_ = 0;
-  int places_[kChunksPerThread];
   SoftmaxRows softmax_[kRowTiles];
   float o_[kRowTiles][kDim / 2] = {};
 };

@@ -49,13 +49,13 @@ struct ScoreTask {
   template <int kDim, int kThreads>
   __device__ __forceinline__ void copy_queries(const Call& call, const MatrixTile<kDim>& tile) const {
     tile.template copy_rows<kBlockSize, kThreads>(
-        [&](int row, int) { return row < queries ? q_row(call, b, h, first_query + row) : nullptr; });
+        [&](int row) { return row < queries ? q_row(call, b, h, first_query + row) : nullptr; });
   }
   // Complete segments hold whole tiles.
   template <int kRows, int kDim, int kThreads>
   __device__ __forceinline__ void copy_keys(const Call& call, const MatrixTile<kDim>& tile, int key) const {
     const int kv = kv_head(call, h);
-    tile.template copy_rows<kRows, kThreads>([&](int row, int) { return k_row(call, b, kv, key + row); });
+    tile.template copy_rows<kRows, kThreads>([&](int row) { return k_row(call, b, kv, key + row); });
   }
 };
 

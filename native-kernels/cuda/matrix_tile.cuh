@@ -18,15 +18,24 @@ struct MatrixTile {
 
   uint32_t base;
 
-  // Address of a chunk. Rows of 192 bytes start in every second half of the banks, and have 12 chunks: there pairs of
-  // rows take turns inside groups of four chunks.
+  // Chunks swizzle in groups: rows of 128 bytes and their multiples start in the same bank, so eight rows take turns in
+  // eight chunks; rows of 192 bytes start in every second half of the banks, there pairs of rows take turns in four.
+  static constexpr int kGroup = kChunks % 8 == 0 ? 8 : 4;
+  __device__ static __forceinline__ int turn(int row) { return kGroup == 8 ? row % 8 : row / 2 % 4; }
+
+  // Address of a chunk.
   __device__ __forceinline__ uint32_t at(int row, int chunk) const {
-    const int swizzled = kChunks % 8 == 0 ? chunk ^ (row % 8) : chunk ^ (row / 2 % 4);
-    return base + static_cast<uint32_t>(row * kRowBytes + swizzled * kChunkBytes);
+    return base + static_cast<uint32_t>(row * kRowBytes + (chunk ^ turn(row)) * kChunkBytes);
   }
 
-  // Starts copying rows 0..kRows-1. source(row, n) is the row's first byte or null for zeros; n counts the calls of a
-  // thread.
+  // From the address of a chunk the address `chunks` further (which the chunk's number must not have bits of) and
+  // `rows` further (a multiple of 8): little to compute, so that few addresses are kept in registers.
+  __device__ static __forceinline__ uint32_t move(uint32_t address, int rows, int chunks) {
+    return (address ^ static_cast<uint32_t>(chunks % kGroup * kChunkBytes)) +
+           static_cast<uint32_t>(chunks / kGroup * kGroup * kChunkBytes + rows * kRowBytes);
+  }
+
+  // Starts copying rows 0..kRows-1. source(row) is the row's first byte or null for zeros.
   template <int kRows, int kThreads, typename Source>
   __device__ __forceinline__ void copy_rows(const Source& source) const {
     static_assert(kRows * kChunks % kThreads == 0, "every thread copies as many chunks");
@@ -35,27 +44,25 @@ struct MatrixTile {
       const int item = static_cast<int>(threadIdx.x) + n * kThreads;
       const int row = item / kChunks;
       const int chunk = item % kChunks;
-      const char* from = source(row, n);
+      const char* from = source(row);
       copy_async(at(row, chunk), from == nullptr ? nullptr : from + chunk * kChunkBytes, from != nullptr);
     }
   }
 
-  // Rows row..row+15, columns of chunks chunk and chunk + 1, as the operand A of a product.
-  __device__ __forceinline__ void load_a(uint32_t (&a)[4], int row, int chunk) const {
+  // Where a lane begins to load: rows row..row+15 and chunks 0 and 1 as the operand A of a product.
+  __device__ __forceinline__ uint32_t begin_a(int row) const {
     const int lane = static_cast<int>(threadIdx.x) % kWarpThreads;
-    load_matrices(a, at(row + lane % 16, chunk + lane / 16));
+    return at(row + lane % 16, lane / 16);
   }
-
   // The same rows and columns, transposed, as two operands B of 8 columns each: rows are columns of B.
-  __device__ __forceinline__ void load_b(uint32_t (&b)[4], int row, int chunk) const {
+  __device__ __forceinline__ uint32_t begin_b() const {
     const int lane = static_cast<int>(threadIdx.x) % kWarpThreads;
-    load_matrices(b, at(row + lane / 16 * 8 + lane % 8, chunk + lane / 8 % 2));
+    return at(lane / 16 * 8 + lane % 8, lane / 8 % 2);
   }
-
-  // Rows row..row+15 are rows of B, chunks chunk and chunk + 1 the columns of two operands.
-  __device__ __forceinline__ void load_b_rows(uint32_t (&b)[4], int row, int chunk) const {
+  // Rows are rows of B, chunks 0 and 1 the columns of two operands; load_matrices_transposed loads them.
+  __device__ __forceinline__ uint32_t begin_b_rows() const {
     const int lane = static_cast<int>(threadIdx.x) % kWarpThreads;
-    load_matrices_transposed(b, at(row + lane % 16, chunk + lane / 16));
+    return at(lane % 16, lane / 16);
   }
 };
 
@@ -64,15 +71,18 @@ struct MatrixTile {
 template <typename T, int kRowTiles, int kColumns, int kDim>
 __device__ __forceinline__ void multiply_transposed(float (&acc)[kRowTiles][kColumns / 2], const MatrixTile<kDim>& a,
                                                     int first_row, const MatrixTile<kDim>& b) {
+  using Tile = MatrixTile<kDim>;
+  const uint32_t a_begin = a.begin_a(first_row);
+  const uint32_t b_begin = b.begin_b();
 #pragma unroll
   for (int chunk = 0; chunk < kDim / kChunkElements; chunk += 2) {
     uint32_t a_fragment[kRowTiles][4];
 #pragma unroll
-    for (int r = 0; r < kRowTiles; ++r) a.load_a(a_fragment[r], first_row + r * 16, chunk);
+    for (int r = 0; r < kRowTiles; ++r) load_matrices(a_fragment[r], Tile::move(a_begin, r * 16, chunk));
 #pragma unroll
     for (int n = 0; n < kColumns / 16; ++n) {
       uint32_t b_fragment[4];
-      b.load_b(b_fragment, n * 16, chunk);
+      load_matrices(b_fragment, Tile::move(b_begin, n * 16, chunk));
 #pragma unroll
       for (int r = 0; r < kRowTiles; ++r) {
         multiply_add<T::kIsBf16>(&acc[r][8 * n], a_fragment[r], b_fragment[0], b_fragment[1]);

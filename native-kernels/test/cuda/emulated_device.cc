@@ -13,14 +13,17 @@ namespace {
 struct Kernel {
   int threads;
   long shared;  // -1: by a rule
-  void (*run)(const pbs_cuda_call&);
+  void (*run)(const pbs_cuda_call& call, const TensorMap* maps);
 };
 
 const std::map<std::string, Kernel>& kernels() {
   static const std::map<std::string, Kernel> all = {
 #define PBS_KERNEL(name, threads, blocks, shared, ...) \
-  {#name, {threads, shared, [](const pbs_cuda_call& call) { name(call); }}},
-#define PBS_WGMMA_KERNEL(...)
+  {#name, {threads, shared, [](const pbs_cuda_call& call, const TensorMap*) { name(call); }}},
+#define PBS_WGMMA_KERNEL(name, threads, shared, ...)                               \
+  {#name, {threads, shared, [](const pbs_cuda_call& call, const TensorMap* maps) { \
+             name(call, maps[0], maps[1], maps[2]);                                \
+           }}},
 #include "kernels.inc"
   };
   return all;
@@ -40,7 +43,7 @@ class EmulatedDevice : public Device {
     std::memcpy(to, reinterpret_cast<const void*>(from), bytes);
   }
   void launch(const std::string& name, const Grid& grid, size_t shared_bytes, const pbs_cuda_call& call,
-              const TensorMap*) override {
+              const TensorMap* maps) override {
     const auto found = kernels().find(name);
     if (found == kernels().end()) {
       std::fprintf(stderr, "no kernel %s\n", name.c_str());
@@ -50,10 +53,10 @@ class EmulatedDevice : public Device {
     const emulation::Dim3 blocks{static_cast<unsigned>(grid.x), static_cast<unsigned>(grid.y),
                                  static_cast<unsigned>(grid.z)};
     emulation::launch(blocks, kernel.threads, kernel.shared >= 0 ? static_cast<size_t>(kernel.shared) : shared_bytes,
-                      ++seed_, [&] { kernel.run(call); });
+                      ++seed_, [&] { kernel.run(call, maps); });
   }
   int multiprocessors() const override { return 3; }
-  bool has_wgmma() const override { return false; }
+  bool has_wgmma() const override { return true; }
 
  private:
   uint32_t seed_;
