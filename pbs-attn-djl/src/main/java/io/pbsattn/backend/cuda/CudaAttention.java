@@ -154,10 +154,7 @@ final class CudaAttention {
         throw new IllegalArgumentException(
                 String.format(
                         "%s: NaN or infinity in sequence %d, head %d, row %d",
-                        ARRAYS.charAt(array),
-                        n >>> 44 & 0xffff,
-                        n >>> 28 & 0xffff,
-                        n & 0xfffffff));
+                        ARRAYS.charAt(array), n >>> 44 & 0xffff, n >>> 28 & 0xffff, n & 0xfffffff));
     }
 
     private static ByteBuffer buffer(int bytes) {

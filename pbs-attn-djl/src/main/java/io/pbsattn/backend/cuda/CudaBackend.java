@@ -124,8 +124,13 @@ final class CudaBackend implements AttentionBackend {
             if (state.refusal != null) {
                 return Optional.of(state.refusal);
             }
-            CudaTensor anywhere = new CudaTensor(0, 0, 0, 0);
-            CudaCall call = call(request, type, anywhere, anywhere, anywhere, anywhere, 0);
+            CudaTensor q =
+                    CudaTensor.contiguous(
+                            0, request.numQHeads(), request.seqlenQ(), request.headDim());
+            CudaTensor k =
+                    CudaTensor.contiguous(
+                            0, request.numKvHeads(), request.seqlenK(), request.headDim());
+            CudaCall call = call(request, type, q, k, k, q, 0);
             long bytes = new CudaAttention(state.device, budget).plan(call).workspace().bytes();
             long missing = state.device.missingBytes(bytes);
             return missing == 0

@@ -12,6 +12,8 @@ import io.pbsattn.torch.TorchType;
 import java.lang.reflect.Proxy;
 import java.util.List;
 import java.util.Optional;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import org.testng.Assert;
 import org.testng.annotations.Test;
 
@@ -84,7 +86,12 @@ public class CudaBackendTest {
         FakeDriver full = new FakeDriver();
         full.freeBytes = 1000;
         String refusal = backend(full, Fixtures.H100).refusal(request(Device.gpu(), 128)).get();
-        Assert.assertTrue(refusal.matches("the workspace takes \\d+ bytes, \\d+ more.*"), refusal);
+        Matcher matcher =
+                Pattern.compile("the workspace takes (\\d+) bytes, (\\d+) more .*").matcher(refusal);
+        Assert.assertTrue(matcher.matches(), refusal);
+        long bytes = Long.parseLong(matcher.group(1));
+        Assert.assertTrue(bytes > 2 * 4 * 768 * 128 * 2, "packed keys and values are counted");
+        Assert.assertEquals(Long.parseLong(matcher.group(2)), bytes - 1000);
         Assert.assertTrue(refusal.contains("free some memory"), refusal);
     }
 

@@ -111,8 +111,7 @@ public class JCudaDriverBindingTest {
                         jobs.toString(),
                         report.toString(),
                         "fatbin");
-        Assert.assertTrue(
-                Files.exists(report), "no report: " + String.join("\n", output));
+        Assert.assertTrue(Files.exists(report), "no report: " + String.join("\n", output));
         String found = Files.readString(report);
         Assert.assertTrue(found.contains("\"callSeconds\":["), found);
         Assert.assertFalse(found.contains("\"error\""), found);
