@@ -88,8 +88,12 @@ class Backend:
         self.calls += 1
         file, report = self.work / f"jobs{self.calls}.json", self.work / f"report{self.calls}.json"
         file.write_text(json.dumps(jobs))
-        done = subprocess.run([*prefix, *self.command(file, report, kernels, *flags)], stdout=subprocess.PIPE,
-                              stderr=subprocess.STDOUT, text=True, timeout=timeout, check=False)  # fmt: skip
+        command = [*prefix, *self.command(file, report, kernels, *flags)]
+        try:
+            done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8",
+                                  errors="replace", timeout=timeout, check=False)  # fmt: skip
+        except subprocess.TimeoutExpired:
+            return None, f"it did not end within {timeout} s", -1
         return json.loads(report.read_text()) if report.is_file() else None, done.stdout, done.returncode
 
 
@@ -193,10 +197,7 @@ def sanitize(backend):
     failed, found = 0, {}
     for name in ("memcheck", "racecheck", "synccheck", "initcheck"):
         prefix = (tool, "--tool", name, "--error-exitcode", "9", "--target-processes", "all")
-        try:
-            report, printed, status = backend.run(jobs, prefix=prefix, timeout=120)
-        except subprocess.TimeoutExpired:
-            report, printed, status = None, "more than two minutes", -1
+        report, printed, status = backend.run(jobs, prefix=prefix, timeout=120)
         summary = [line for line in printed.splitlines() if "ERROR SUMMARY" in line or "RACECHECK SUMMARY" in line]
         clean = status == 0 and report is not None and not any(o.get("error") for o in report["jobs"]) and bool(summary)
         found[name] = "clean" if clean else f"status {status}: {(summary or printed.splitlines() or ['nothing printed'])[-1]}"

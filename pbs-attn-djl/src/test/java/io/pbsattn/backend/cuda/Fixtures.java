@@ -57,8 +57,10 @@ final class Fixtures {
         json.append("},\"tma\":{");
         for (int d : new int[] {64, 96, 128, 256}) {
             json.append(d == 64 ? "" : ",");
-            json.append("\"" + d + "\":{\"box_columns\":32,\"q_rows\":128,\"kv_rows\":64,");
-            json.append("\"swizzle\":64}");
+            int columns = d % 64 == 0 ? 64 : 32;
+            json.append("\"" + d + "\":{\"box_columns\":" + columns + ",\"q_rows\":128,");
+            json.append("\"kv_rows\":" + (d <= 128 ? 128 : 64) + ",\"swizzle\":" + 2 * columns);
+            json.append("}");
         }
         return json.append("}}").toString();
     }
