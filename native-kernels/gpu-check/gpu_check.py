@@ -26,7 +26,7 @@ def refuse(message):
 
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--steps", default="correct,nvrtc,sanitize,bench", help="which of these to run (default: all)")
+    parser.add_argument("--steps", default="correct,nvrtc,bench,sanitize", help="which of these to run (default: all)")
     parser.add_argument("--random", type=int, default=64, help="number of random cases (default %(default)s)")
     parser.add_argument("--seed", type=int, help="repeats the random cases of a run (default: another each time)")
     parser.add_argument("--seqlen", default="8192,16384,32768,65536,131072", help="lengths to measure at")
@@ -34,7 +34,7 @@ def arguments():
     parser.add_argument("--paper", type=Path, help="a checkout of the authors' code, to measure their Triton kernel too")
     parser.add_argument("--work", type=Path, help="folder for arrays, 3 GiB (default: /dev/shm if there is room)")
     parser.add_argument("--json", type=Path, help="file to write all results to")
-    parser.add_argument("--minutes", type=float, default=9.5, help="lengths that would end later are left out, and said so")
+    parser.add_argument("--minutes", type=float, default=9.5, help="what would end later is left out, and said so")
     parser.add_argument("--self-test", action="store_true", help="check the checks themselves; needs no GPU")
     args = parser.parse_args()
     args.steps = args.steps.split(",")
@@ -76,24 +76,28 @@ class Backend:
     def __init__(self, work):
         self.work = work
         self.calls = 0
+        self.libraries = None  # a folder where the process is to look for libraries first
 
-    def command(self, jobs, report, kernels, *flags):
+    def command(self, jobs, report, kernels):
         jars = ":".join(str(p) for p in sorted((HERE / "jars").glob("*.jar")))
-        return [str(HERE / "jdk/bin/java"), "-Xmx6g", "-XX:MaxDirectMemorySize=4g", *flags,
+        return [str(HERE / "jdk/bin/java"), "-Xmx6g", "-XX:MaxDirectMemorySize=4g",
                 f"-Djava.library.path={HERE / 'lib'}", f"-DDJL_CACHE_DIR={self.work / 'cache'}", "-cp", jars,
                 "io.pbsattn.backend.cuda.GpuCheck", str(jobs), str(report), kernels]  # fmt: skip
 
-    def run(self, jobs, kernels="fatbin", prefix=(), flags=(), timeout=400):
+    def run(self, jobs, kernels="fatbin", prefix=(), timeout=400):
         """Runs jobs in one process; its report, and what the process printed."""
         self.calls += 1
         file, report = self.work / f"jobs{self.calls}.json", self.work / f"report{self.calls}.json"
         file.write_text(json.dumps(jobs))
-        command = [*prefix, *self.command(file, report, kernels, *flags)]
+        command = [*prefix, *self.command(file, report, kernels)]
+        environment = dict(os.environ)
+        if self.libraries:
+            environment["LD_LIBRARY_PATH"] = f"{self.libraries}:{environment.get('LD_LIBRARY_PATH', '')}"
         try:
             done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8",
-                                  errors="replace", timeout=timeout, check=False)  # fmt: skip
+                                  errors="replace", timeout=timeout, env=environment, check=False)  # fmt: skip
         except subprocess.TimeoutExpired:
-            return None, f"it did not end within {timeout} s", -1
+            return None, f"it did not end within {timeout:.0f} s", -1
         return json.loads(report.read_text()) if report.is_file() else None, done.stdout, done.returncode
 
 
@@ -183,8 +187,8 @@ def run_cases(backend, cases, kernels="fatbin"):
     return failed
 
 
-def sanitize(backend):
-    """Runs small cases under compute-sanitizer's tools; (failures, what was found)."""
+def sanitize(backend, deadline):
+    """Runs small cases under compute-sanitizer's tools until a point in time; (failures, what was found)."""
     from cases import random_cases
 
     tool = shutil.which("compute-sanitizer") or shutil.which("/usr/local/cuda/bin/compute-sanitizer")
@@ -195,9 +199,15 @@ def sanitize(backend):
     cases = [case for case in random_cases(8, 7) if case.q.numel() < 4_000_000]
     jobs = [case.job(backend.work / f"sanitize{n}") for n, case in enumerate(cases)]
     failed, found = 0, {}
-    for name in ("memcheck", "racecheck", "synccheck", "initcheck"):
+    tools = ("memcheck", "racecheck", "synccheck", "initcheck")
+    for n, name in enumerate(tools):
+        seconds = (deadline - time.monotonic()) / (len(tools) - n)
+        if seconds < 15:
+            found[name] = "not run, for want of time (--minutes)"
+            print(f"NOT RUN: compute-sanitizer {name}, for want of time (--minutes)")
+            continue
         prefix = (tool, "--tool", name, "--error-exitcode", "9", "--target-processes", "all")
-        report, printed, status = backend.run(jobs, prefix=prefix, timeout=120)
+        report, printed, status = backend.run(jobs, prefix=prefix, timeout=seconds)
         summary = [line for line in printed.splitlines() if "ERROR SUMMARY" in line or "RACECHECK SUMMARY" in line]
         clean = status == 0 and report is not None and not any(o.get("error") for o in report["jobs"]) and bool(summary)
         found[name] = "clean" if clean else f"status {status}: {(summary or printed.splitlines() or ['nothing printed'])[-1]}"
@@ -394,18 +404,19 @@ def main():
             failed += run_cases(backend, [*golden(HERE / "golden"), *random_cases(args.random, seed), *refused_cases()])
         if "nvrtc" in args.steps:
             print("\n== kernels compiled by NVRTC")
-            libraries = (f"libnvrtc.so.{v}" for v in (13, 12))
-            if any(loads(library) for library in libraries):
+            folder = nvrtc_folder()
+            if folder:
+                backend.libraries = folder
                 failed += run_cases(backend, random_cases(8, seed), "nvrtc")
             else:
                 print("NOT RUN: libnvrtc.so.13 and libnvrtc.so.12 are not to be found")
-        if "sanitize" in args.steps:
-            print("\n== compute-sanitizer")
-            more, results["sanitizer"] = sanitize(backend)
-            failed += more
         if "bench" in args.steps:
             print("\n== times")
             more, results["bench"] = bench(backend, args, start + 60 * args.minutes)
+            failed += more
+        if "sanitize" in args.steps:
+            print("\n== compute-sanitizer")
+            more, results["sanitizer"] = sanitize(backend, start + 60 * args.minutes)
             failed += more
     finally:
         shutil.rmtree(work, ignore_errors=True)
@@ -416,12 +427,17 @@ def main():
     return 1 if failed else 0
 
 
-def loads(library):
-    try:
-        ctypes.CDLL(library)
-        return True
-    except OSError:
-        return False
+def nvrtc_folder():
+    """Where NVRTC is: beside PyTorch, which brings one, or in the toolkit."""
+    import torch
+
+    places = [Path(torch.__file__).parents[1] / "nvidia", Path("/usr/local/cuda/lib64"), Path("/usr/lib/x86_64-linux-gnu")]
+    for name in ("libnvrtc.so.13", "libnvrtc.so.12"):
+        for place in places:
+            found = next(place.rglob(name), None) if place.is_dir() else None
+            if found:
+                return found.parent
+    return None
 
 
 if __name__ == "__main__":

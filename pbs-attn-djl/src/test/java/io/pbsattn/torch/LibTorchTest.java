@@ -8,6 +8,7 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.FloatBuffer;
 import org.testng.Assert;
+import org.testng.SkipException;
 import org.testng.annotations.Test;
 
 public class LibTorchTest {
@@ -77,6 +78,23 @@ public class LibTorchTest {
             Assert.expectThrows(
                     IllegalArgumentException.class,
                     () -> LibTorch.get().call(manager, "aten::linear", "", 1, x, w, "bias"));
+        }
+    }
+
+    @Test
+    public void buildWithoutCudaSaysSoAndHasNoStream() {
+        String refusal =
+                LibTorch.get()
+                        .cudaRefusal()
+                        .orElseThrow(() -> new SkipException("libtorch is built with CUDA here"));
+        Assert.assertTrue(refusal.contains("built without CUDA"), refusal);
+        Assert.assertTrue(refusal.contains("PYTORCH_FLAVOR=cu128"), refusal);
+        for (int i = 0; i < 2; ++i) { // the library is looked for once, and the reason stays
+            IllegalStateException e =
+                    Assert.expectThrows(
+                            IllegalStateException.class,
+                            () -> LibTorch.get().currentCudaStream(0));
+            Assert.assertEquals(e.getMessage(), refusal);
         }
     }
 
