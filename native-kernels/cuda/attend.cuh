@@ -8,20 +8,9 @@
 #include "mask.cuh"
 #include "matrix_tile.cuh"
 #include "softmax.cuh"
+#include "tile_sizes.h"
 
 namespace pbs {
-
-// Sizes for 99 KiB of shared memory and 255 registers. With 32 rows a warp uses each fragment of keys and values twice.
-template <int kDim>
-struct AttendTiles {
-  static constexpr int kThreads = kDim <= 128 ? 128 : 256;
-  static constexpr int kRowTiles = kBlockSize / (kThreads / kWarpThreads * 16);  // of 16 rows, that a warp has
-  static constexpr int kKeys = kDim <= 128 ? 64 : 32;                            // that are looked at at a time
-  static constexpr int kTilesPerBlock = kBlockSize / kKeys;
-  static constexpr int kTileBytes = kKeys * kDim * 2;
-  static constexpr int kPlacesBytes = kKeys * 4;
-  static constexpr int kShared = kBlockSize * kDim * 2 + 2 * kTileBytes + 2 * kPlacesBytes;
-};
 
 // A block of queries of one head.
 struct WorkItem {
@@ -29,6 +18,7 @@ struct WorkItem {
   int h;
   int i;  // -1: padding
 
+  __device__ WorkItem(int b_, int h_, int i_) : b(b_), h(h_), i(i_) {}
   // The n-th of a call: one head after the other, its rows by falling work.
   __device__ WorkItem(const Call& call, int64_t n) {
     const int rows = max_q_blocks(call);
@@ -37,6 +27,8 @@ struct WorkItem {
     h = static_cast<int>(head % call.head_count);
     i = work_rows(call, b, h)[n % rows];
   }
+  // For a warp that has the same item in all lanes.
+  __device__ __forceinline__ WorkItem uniform_item() const { return {uniform(b), uniform(h), uniform(i)}; }
   __device__ static int64_t count(const Call& call) { return call.batch * call.head_count * max_q_blocks(call); }
 };
 
@@ -69,11 +61,11 @@ class Attend {
  public:
   __device__ __forceinline__ Attend(const Call& call, const WorkItem& item)
       : call_(call),
-        item_(item),
-        grid_(grid_of(call, item.b)),
-        kv_(kv_head(call, item.h)),
-        order_(order(call, item.b, order_head(call, item.h))),
-        mask_(mask_row(call, item.b, item.h, item.i)),
+        item_(item.uniform_item()),
+        grid_(uniform_grid(call, item_.b)),
+        kv_(kv_head(call, item_.h)),
+        order_(order(call, item_.b, order_head(call, item_.h))),
+        mask_(mask_row(call, item_.b, item_.h, item_.i)),
         q_{shared_address(shared_memory())},
         keys_{q_.base + kBlockSize * kDim * 2},
         values_{keys_.base + Tiles::kTileBytes},
@@ -118,7 +110,7 @@ class Attend {
  private:
   // Tiles of kKeys keys, from the last one down.
   __device__ __forceinline__ int tile_before(int tile) const {
-    return kept_tile_before<Tiles::kTilesPerBlock>(mask_, tile);
+    return uniform(kept_tile_before<Tiles::kTilesPerBlock>(mask_, tile));
   }
 
   __device__ __forceinline__ void copy_queries() {

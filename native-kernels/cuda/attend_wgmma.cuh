@@ -5,26 +5,9 @@
 
 #include "attend.cuh"
 #include "hopper.cuh"
+#include "tile_sizes.h"
 
 namespace pbs {
-
-constexpr int kConsumers = 2;  // warpgroups
-constexpr int kWgmmaThreads = (1 + kConsumers) * kWarpgroupThreads;
-
-template <int kDim>
-struct WgmmaTiles {
-  static constexpr int kKeys = kDim <= 128 ? 128 : 64;  // that are looked at at a time
-  static constexpr int kTilesPerBlock = kBlockSize / kKeys;
-  static constexpr int kStages = kDim <= 64 ? 4 : kDim <= 128 ? 3 : 2;  // tiles of keys, and of values, in flight
-  // Tiles lie in chunks of columns, each as wide as the swizzle, rows of a chunk after each other.
-  static constexpr int kColumns = kDim % 64 == 0 ? 64 : 32;
-  static constexpr int kSwizzle = kColumns * 2;
-  static constexpr int kChunks = kDim / kColumns;
-  static constexpr int kQueryBytes = kBlockSize * kDim * 2;
-  static constexpr int kTileBytes = kKeys * kDim * 2;
-  static constexpr int kBarriers = 2 + 4 * kStages;
-  static constexpr int kShared = kQueryBytes + 2 * kStages * kTileBytes + kBarriers * 8 + 8;
-};
 
 #ifdef PBS_HAS_WGMMA
 
@@ -148,14 +131,14 @@ class Consumer {
       queries.advance();
       const int work = *shared_.work();
       if (work < 0) break;
-      attend_rows(WorkItem(call_, work));
+      attend_rows(WorkItem(call_, work).uniform_item());
     }
     if (group_ == 0) begin_turn();  // so that no arrival is left over
   }
 
  private:
   __device__ __forceinline__ void attend_rows(const WorkItem& item) {
-    const BlockGrid grid = grid_of(call_, item.b);
+    const BlockGrid grid = uniform_grid(call_, item.b);
     const unsigned long long* mask = mask_row(call_, item.b, item.h, item.i);
     const int* places = order(call_, item.b, order_head(call_, item.h));
     const int first_masked = grid.candidates(item.i) * Tiles::kTilesPerBlock;
@@ -166,11 +149,11 @@ class Consumer {
     softmax_.reset();
     has_output_ = 0;
 
-    int tile = kept_tile_before<Tiles::kTilesPerBlock>(mask, grid.visible(item.i) * Tiles::kTilesPerBlock);
+    int tile = uniform(kept_tile_before<Tiles::kTilesPerBlock>(mask, grid.visible(item.i) * Tiles::kTilesPerBlock));
     begin_turn();
     compute_logits();
     end_turn();
-    int next = kept_tile_before<Tiles::kTilesPerBlock>(mask, tile);
+    int next = uniform(kept_tile_before<Tiles::kTilesPerBlock>(mask, tile));
     wait_for_products<0>();
     fence_registers(logits_);
     release(keys_, &WgmmaShared<kDim>::keys_empty);
@@ -184,7 +167,7 @@ class Consumer {
       compute_logits();
       add_values();
       end_turn();
-      next = kept_tile_before<Tiles::kTilesPerBlock>(mask, tile);
+      next = uniform(kept_tile_before<Tiles::kTilesPerBlock>(mask, tile));
       wait_for_products<1>();
       fence_registers(logits_);
       release(keys_, &WgmmaShared<kDim>::keys_empty);
@@ -213,21 +196,18 @@ class Consumer {
   __device__ __forceinline__ void compute_logits() {
     wait_for(shared_.keys_full(keys_.stage), keys_.parity);
     constexpr int kStepsPerChunk = Tiles::kColumns / 16;
-    const uint32_t q = shared_.queries() + static_cast<uint32_t>(group_ * 64 * Tiles::kSwizzle);
-    const uint32_t k = shared_.keys(keys_.stage);
+    const uint64_t q = matrix_descriptor(shared_.queries() + static_cast<uint32_t>(group_ * 64 * Tiles::kSwizzle), 16,
+                                         8 * Tiles::kSwizzle, Tiles::kSwizzle);
+    const uint64_t k = matrix_descriptor(shared_.keys(keys_.stage), 16, 8 * Tiles::kSwizzle, Tiles::kSwizzle);
     fence_registers(logits_);
     begin_products();
 #pragma unroll
     for (int step = 0; step < kDim / 16; ++step) {
       const int chunk = step / kStepsPerChunk;
-      const uint32_t within = static_cast<uint32_t>(step % kStepsPerChunk * 32);
+      const int within = step % kStepsPerChunk * 32;
       WarpgroupProduct<T::kIsBf16, kKeys / 2>::from_shared(
-          logits_,
-          matrix_descriptor(q + static_cast<uint32_t>(chunk * kBlockSize * Tiles::kSwizzle) + within, 16,
-                            8 * Tiles::kSwizzle, Tiles::kSwizzle),
-          matrix_descriptor(k + static_cast<uint32_t>(chunk * kKeys * Tiles::kSwizzle) + within, 16,
-                            8 * Tiles::kSwizzle, Tiles::kSwizzle),
-          step > 0 ? 1 : 0);
+          logits_, move_matrix(q, chunk * kBlockSize * Tiles::kSwizzle + within),
+          move_matrix(k, chunk * kKeys * Tiles::kSwizzle + within), step > 0 ? 1 : 0);
     }
     commit_products();
   }
@@ -235,18 +215,18 @@ class Consumer {
   // output += weights * the next tile of values.
   __device__ __forceinline__ void add_values() {
     wait_for(shared_.values_full(values_.stage), values_.parity);
-    constexpr uint32_t kChunkBytes = kKeys * Tiles::kSwizzle;
-    const uint32_t v = shared_.values(values_.stage);
+    constexpr int kChunkBytes = kKeys * Tiles::kSwizzle;
+    const uint64_t v =
+        matrix_descriptor(shared_.values(values_.stage), kChunkBytes, 8 * Tiles::kSwizzle, Tiles::kSwizzle);
     fence_output();
     begin_products();
 #pragma unroll
     for (int step = 0; step < kKeys / 16; ++step) {
 #pragma unroll
       for (int part = 0; part < kParts; ++part) {
-        const uint32_t rows = v + static_cast<uint32_t>(step * 16 * Tiles::kSwizzle) +
-                              static_cast<uint32_t>(part * (Tiles::kChunks / kParts)) * kChunkBytes;
         WarpgroupProduct<T::kIsBf16, kPartElements>::from_registers(
-            output_[part], weights_[step], matrix_descriptor(rows, kChunkBytes, 8 * Tiles::kSwizzle, Tiles::kSwizzle),
+            output_[part], weights_[step],
+            move_matrix(v, step * 16 * Tiles::kSwizzle + part * (Tiles::kChunks / kParts) * kChunkBytes),
             step > 0 ? 1 : has_output_);
       }
     }
@@ -304,10 +284,10 @@ __device__ __forceinline__ void attend_wgmma(const Call& call, const TensorMap& 
   __syncthreads();
   const int group = static_cast<int>(threadIdx.x) / kWarpgroupThreads;
   if (group == 0) {
-    release_registers<24>();
+    release_registers<40>();
     if (threadIdx.x == 0) produce<kDim>(call, q, k, v);
   } else {
-    take_registers<240>();
+    take_registers<232>();
     Consumer<T, kDim>(call, group - 1).run();
   }
 }

@@ -3,10 +3,9 @@
 #define PBS_ATTN_CUDA_BLOCK_GRID_CUH_
 
 #include "platform.cuh"
+#include "tile_sizes.h"
 
 namespace pbs {
-
-constexpr int kBlockSize = PBS_CUDA_BLOCK_SIZE;
 
 __device__ __forceinline__ int divide_up(int n, int by) { return (n + by - 1) / by; }
 __device__ __forceinline__ int smaller(int a, int b) { return a < b ? a : b; }

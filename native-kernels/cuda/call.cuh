@@ -35,6 +35,12 @@ __device__ __forceinline__ BlockGrid grid_of(const Call& call, int b) {
   return {seqlen_q, seqlen_k, static_cast<int>(call.segment_size), static_cast<int>(call.min_length)};
 }
 
+// For a warp with the same b in all lanes.
+__device__ __forceinline__ BlockGrid uniform_grid(const Call& call, int b) {
+  const BlockGrid grid = grid_of(call, b);
+  return {uniform(grid.seqlen_q), uniform(grid.seqlen_k), grid.segment_size, grid.min_length};
+}
+
 // ---- Heads ----
 
 __device__ __forceinline__ int group_size(const Call& call) {

@@ -3,10 +3,9 @@
 #define PBS_ATTN_CUDA_CHECK_CUH_
 
 #include "call.cuh"
+#include "tile_sizes.h"
 
 namespace pbs {
-
-constexpr int kPlainThreads = 256;  // of every kernel without matrix products
 
 __device__ __forceinline__ bool is_finite_pair(uint32_t pair, uint32_t mask) {
   return (pair & mask) != mask && (pair >> 16 & mask) != mask;

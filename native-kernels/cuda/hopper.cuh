@@ -6,8 +6,6 @@
 
 namespace pbs {
 
-constexpr int kWarpgroupThreads = 128;
-
 // Where a tile lies for a product, with its swizzle (128 or 64 bytes): chunks of `swizzle` bytes of columns, rows of a
 // chunk after each other. As the PTX ISA's matrix descriptor has it:
 //   rows of the tile are the product's rows or columns (K-major): stride is 8 rows
@@ -17,6 +15,11 @@ __device__ __forceinline__ uint64_t matrix_descriptor(uint32_t address, uint32_t
   const uint64_t layout = swizzle == 128 ? 1 : 2;
   return layout << 62 | uint64_t{stride >> 4 & 0x3fff} << 32 | uint64_t{leading >> 4 & 0x3fff} << 16 |
          (address >> 4 & 0x3fff);
+}
+
+// The matrix that begins some bytes further.
+__device__ __forceinline__ uint64_t move_matrix(uint64_t descriptor, int bytes) {
+  return descriptor + static_cast<uint64_t>(bytes >> 4);
 }
 
 }  // namespace pbs

@@ -6,23 +6,11 @@
 #include "call.cuh"
 #include "matrix_tile.cuh"
 #include "softmax.cuh"
+#include "tile_sizes.h"
 
 namespace pbs {
 
 constexpr float kSmallestScore = 1e-30f;  // a smaller score is kept as its logarithm
-
-template <int kDim>
-struct ScoreTiles {
-  // First pass: queries are rows, keys columns.
-  static constexpr int kSumsThreads = 256;
-  static constexpr int kSumsKeys = kDim <= 128 ? 64 : 32;
-  static constexpr int kSumsStages = 2;
-  static constexpr int kSumsShared = (kBlockSize + kSumsStages * kSumsKeys) * kDim * 2;
-  // Second pass: keys are rows, so that the sum over the queries runs along a row.
-  static constexpr int kKeysThreads = kDim <= 128 ? 256 : 128;
-  static constexpr int kKeysRows = kKeysThreads / kWarpThreads * 16;
-  static constexpr int kKeysShared = (kBlockSize + kKeysRows) * kDim * 2 + kBlockSize * 4;
-};
 
 // The last queries of a sequence, and the part of its keys that this block of threads takes.
 struct ScoreTask {

@@ -3,14 +3,13 @@
 #define PBS_ATTN_CUDA_PLATFORM_CUH_
 
 #include "pbs_cuda.h"
+#include "tile_sizes.h"
 
 #ifdef PBS_CUDA_EMULATION
 #include "emulated_platform.h"
 #else
 
 namespace pbs {
-
-constexpr int kWarpThreads = 32;
 
 // ---- Numbers ----
 
@@ -51,6 +50,8 @@ __device__ __forceinline__ int count_bits(unsigned long long bits) { return __po
 // ---- Lanes of a warp ----
 
 __device__ __forceinline__ float shuffle_xor(float x, int lanes) { return __shfl_xor_sync(0xffffffffu, x, lanes); }
+// A number that all lanes have; said so, the compiler keeps it once for the warp.
+__device__ __forceinline__ int uniform(int x) { return __shfl_sync(0xffffffffu, x, 0); }
 // The number of the lane that is `lanes` before; this lane's own where there is none.
 __device__ __forceinline__ double shuffle_up(double x, int lanes) {
   return __shfl_up_sync(0xffffffffu, x, static_cast<unsigned>(lanes));

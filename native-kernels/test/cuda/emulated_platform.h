@@ -9,10 +9,11 @@
 #include <limits>
 
 #include "emulation.h"
+#include "tile_sizes.h"
 
 namespace pbs {
 
-constexpr int kWarpThreads = emulation::kWarp;
+static_assert(kWarpThreads == emulation::kWarp, "the emulation has warps of the GPU's size");
 
 inline float bits_to_float(uint32_t bits) {
   float x;
@@ -78,6 +79,9 @@ N shuffle(const char* name, N x, const From& from) {
 
 inline float shuffle_xor(float x, int lanes) {
   return shuffle("shuffle", x, [lanes](int lane) { return lane ^ lanes; });
+}
+inline int uniform(int x) {
+  return shuffle("uniform", x, [](int) { return 0; });
 }
 inline double shuffle_up(double x, int lanes) {
   return shuffle("shuffle up", x, [lanes](int lane) { return lane >= lanes ? lane - lanes : lane; });
