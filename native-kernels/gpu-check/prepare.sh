@@ -2,9 +2,10 @@
 # Makes the folder that is carried to a machine with a GPU: a trimmed Java runtime, the jars, the kernels, golden cases
 # and the scripts. There, `sh run.sh` needs a driver and PyTorch, and neither a JDK, Maven nor a network.
 #
-#   prepare.sh [--no-build] FOLDER
+#   prepare.sh FOLDER
 #
-# Needs a JDK (17 or later, with jlink), Maven, and nvcc for the kernels. --no-build takes the build as it is.
+# Needs a JDK (17 or later, with jlink), Maven, unzip, and nvcc for the kernels. MAVEN_ARGS may hold more arguments for
+# Maven, such as -o.
 set -eu
 
 here=$(CDPATH= cd -- "$(dirname -- "$0")" && pwd)
@@ -16,15 +17,14 @@ refuse() {
   exit "${2:-1}"
 }
 
-build=yes
-if [ "${1:-}" = --no-build ]; then
-  build=no
-  shift
-fi
-[ $# = 1 ] || refuse 'usage: prepare.sh [--no-build] FOLDER' 2
-folder=$1
-[ ! -e "$folder" ] || [ -f "$folder/run.sh" ] || [ -z "$(ls -A "$folder" 2>/dev/null)" ] ||
+[ $# = 1 ] || refuse 'usage: prepare.sh FOLDER' 2
+case $1 in
+/*) folder=$1 ;;
+*) folder=$PWD/$1 ;;
+esac
+if [ -e "$folder" ] && [ ! -f "$folder/jdk/release" ] && [ -n "$(ls -A "$folder" 2>/dev/null)" ]; then
   refuse "$folder is there and was not made by this script; name another folder" 2
+fi
 
 jlink=jlink
 [ -n "${JAVA_HOME:-}" ] && jlink=$JAVA_HOME/bin/jlink
@@ -33,17 +33,20 @@ for tool in "$jlink" mvn unzip; do
 done
 
 cd "$root"
-[ "$build" = no ] || mvn -q -B -DskipTests -pl native-kernels,pbs-attn-djl package >&2 || refuse 'the build failed (above)'
+libraries=$root/native-kernels/target/gpu-check-jars
+rm -rf "$libraries"
+# shellcheck disable=SC2086 # the arguments are words
+mvn -q -B ${MAVEN_ARGS:-} -DskipTests -pl native-kernels,pbs-attn-djl package \
+  org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies -DincludeScope=test \
+  -DincludeArtifactIds=jna,jcuda,jcuda-natives,gson,slf4j-api,slf4j-simple,api -DoutputDirectory="$libraries" >&2 ||
+  refuse 'the build failed (above)'
 kernels=$root/native-kernels/target/classes/native/cuda
 classes=$root/pbs-attn-djl/target/classes
 tests=$root/pbs-attn-djl/target/test-classes
-[ -f "$kernels/pbs_cuda.fatbin" ] && [ -f "$kernels/pbs_cuda.json" ] ||
-  refuse 'the build left CUDA out; it needs nvcc (CUDA 12.8 or later)'
-[ -f "$tests/io/pbsattn/backend/cuda/GpuCheck.class" ] || refuse 'pbs-attn-djl is not built; leave --no-build away'
+[ -f "$kernels/pbs_cuda.fatbin" ] || refuse 'the build left CUDA out; it needs nvcc (CUDA 12.8 or later)'
 
 rm -rf "$folder"
 mkdir -p "$folder/jars" "$folder/lib" "$folder/golden"
-folder=$(CDPATH= cd -- "$folder" && pwd)
 
 # The backend alone: what it shares with the other classes, and no libtorch.
 mkdir "$folder/classes"
@@ -56,12 +59,9 @@ jar=$(dirname "$(command -v "$jlink")")/jar
 "$jar" --create --file "$folder/jars/pbs-attn.jar" -C "$folder/classes" .
 rm -rf "$folder/classes"
 
-mvn -q -B -pl pbs-attn-djl org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies \
-  -DincludeArtifactIds=jna,jcuda,jcuda-natives,gson,slf4j-api,slf4j-simple,api \
-  -DincludeGroupIds=net.java.dev.jna,org.jcuda,com.google.code.gson,org.slf4j,ai.djl \
-  -DoutputDirectory="$folder/jars" >&2 || refuse 'the libraries could not be copied (above)'
+cp "$libraries"/*.jar "$folder/jars/"
 natives=$(ls "$folder"/jars/jcuda-natives-*.jar)
-unzip -q -j "$natives" 'lib/libJCudaDriver-*' -d "$folder/lib" # the other libraries in it are large and of no use here
+unzip -q -j "$natives" 'lib/libJCudaDriver-*' -d "$folder/lib" # what else is in it is large and of no use here
 rm "$natives"
 
 "$jlink" --add-modules java.base,java.logging,java.xml,java.management,jdk.unsupported \

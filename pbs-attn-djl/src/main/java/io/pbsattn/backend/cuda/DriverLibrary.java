@@ -42,7 +42,7 @@ final class DriverLibrary {
         } catch (LinkageError e) {
             throw new BackendUnavailableException(
                     "JCuda does not load: "
-                            + e.getMessage()
+                            + e
                             + "; jcuda-natives for linux-x86_64 has to be on the class path",
                     e);
         }
