@@ -92,8 +92,7 @@ public class LibTorchTest {
         for (int i = 0; i < 2; ++i) { // the library is looked for once, and the reason stays
             IllegalStateException e =
                     Assert.expectThrows(
-                            IllegalStateException.class,
-                            () -> LibTorch.get().currentCudaStream(0));
+                            IllegalStateException.class, () -> LibTorch.get().currentCudaStream(0));
             Assert.assertEquals(e.getMessage(), refusal);
         }
     }

@@ -87,7 +87,8 @@ public class CudaBackendTest {
         full.freeBytes = 1000;
         String refusal = backend(full, Fixtures.H100).refusal(request(Device.gpu(), 128)).get();
         Matcher matcher =
-                Pattern.compile("the workspace takes (\\d+) bytes, (\\d+) more .*").matcher(refusal);
+                Pattern.compile("the workspace takes (\\d+) bytes, (\\d+) more .*")
+                        .matcher(refusal);
         Assert.assertTrue(matcher.matches(), refusal);
         long bytes = Long.parseLong(matcher.group(1));
         Assert.assertTrue(bytes > 2 * 4 * 768 * 128 * 2, "packed keys and values are counted");

@@ -160,7 +160,11 @@ public class EmulatedGpuTest {
         Path report = folder.resolve("report.json");
         List<String> output =
                 driver.java(
-                        List.of("-D" + CudaBackendProvider.WORKSPACE_PROPERTY + "=" + WORKSPACE_MIB),
+                        List.of(
+                                "-D"
+                                        + CudaBackendProvider.WORKSPACE_PROPERTY
+                                        + "="
+                                        + WORKSPACE_MIB),
                         Map.of("PBS_EMULATED_CAPABILITY", capability),
                         kernels,
                         GpuCheck.class,
@@ -264,8 +268,7 @@ public class EmulatedGpuTest {
                 if (call.lengthsQ[b] < call.seqlenQ) {
                     NDIndex padding = new NDIndex("{}, :, {}:", b, call.lengthsQ[b]);
                     Assert.assertEquals(o.get(padding).abs().max().getFloat(), 0f);
-                    Assert.assertEquals(
-                            lse.get(padding).max().getFloat(), Float.NEGATIVE_INFINITY);
+                    Assert.assertEquals(lse.get(padding).max().getFloat(), Float.NEGATIVE_INFINITY);
                 }
             }
         }
@@ -291,8 +294,7 @@ public class EmulatedGpuTest {
     }
 
     private static float[] bfloat16(Path file) throws IOException {
-        ByteBuffer bytes =
-                ByteBuffer.wrap(Files.readAllBytes(file)).order(ByteOrder.nativeOrder());
+        ByteBuffer bytes = ByteBuffer.wrap(Files.readAllBytes(file)).order(ByteOrder.nativeOrder());
         float[] values = new float[bytes.capacity() / 2];
         for (int i = 0; i < values.length; ++i) {
             values[i] = Float.intBitsToFloat(bytes.getShort(2 * i) << 16);
@@ -301,8 +303,7 @@ public class EmulatedGpuTest {
     }
 
     private static float[] floats(Path file) throws IOException {
-        ByteBuffer bytes =
-                ByteBuffer.wrap(Files.readAllBytes(file)).order(ByteOrder.nativeOrder());
+        ByteBuffer bytes = ByteBuffer.wrap(Files.readAllBytes(file)).order(ByteOrder.nativeOrder());
         float[] values = new float[bytes.capacity() / Float.BYTES];
         bytes.asFloatBuffer().get(values);
         return values;
