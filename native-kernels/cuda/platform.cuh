@@ -50,6 +50,8 @@ __device__ __forceinline__ int count_bits(unsigned long long bits) { return __po
 // ---- Lanes of a warp ----
 
 __device__ __forceinline__ float shuffle_xor(float x, int lanes) { return __shfl_xor_sync(0xffffffffu, x, lanes); }
+// Whether it holds for a lane of the warp.
+__device__ __forceinline__ bool holds_for_any(bool x) { return __any_sync(0xffffffffu, x) != 0; }
 // A number that all lanes have; said so, the compiler keeps it once for the warp.
 __device__ __forceinline__ int uniform(int x) { return __shfl_sync(0xffffffffu, x, 0); }
 // The number of the lane that is `lanes` before; this lane's own where there is none.

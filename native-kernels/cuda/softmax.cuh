@@ -73,9 +73,10 @@ struct SoftmaxRows {
   }
 };
 
-// Multiplies a tile's rows.
+// Multiplies a tile's rows; the largest logits hardly ever change after the first tiles.
 template <int kElements>
 __device__ __forceinline__ void scale_rows(float (&tile)[kElements], const float (&factor)[2]) {
+  if (!holds_for_any(factor[0] != 1 || factor[1] != 1)) return;
 #pragma unroll
   for (int n = 0; n < kElements / 4; ++n) {
     tile[4 * n] *= factor[0];

@@ -29,7 +29,7 @@ template <int kDim>
 struct AttendTiles {
   static constexpr int kThreads = kDim <= 128 ? 128 : 256;
   static constexpr int kRowTiles = kBlockSize / (kThreads / kWarpThreads * 16);  // of 16 rows, that a warp has
-  static constexpr int kKeys = kDim <= 128 ? 64 : 32;                            // that are looked at at a time
+  static constexpr int kKeys = kDim <= 64 ? 64 : 32;                             // that are looked at at a time
   static constexpr int kTilesPerBlock = kBlockSize / kKeys;
   static constexpr int kTileBytes = kKeys * kDim * 2;
   static constexpr int kPlacesBytes = kKeys * 4;

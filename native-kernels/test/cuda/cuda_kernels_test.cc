@@ -1,6 +1,8 @@
 // Tests of the CUDA kernels on a device: emulated, or a GPU.
 //
 //   cuda_kernels_test portable|wgmma [ARGUMENT OF THE DEVICE]
+//
+// The argument is a seed for the emulation, and the path of pbs_cuda.fatbin for a GPU (cuda_gpu_test).
 #include <cstdio>
 #include <string>
 
@@ -25,6 +27,10 @@ int main(int argc, char** argv) {
   }
   const std::unique_ptr<Device> device = open_device(argc > 2 ? argv[2] : "");
   if (device == nullptr) return 77;
+  if (path == "wgmma" && !device->has_wgmma()) {
+    std::printf("NOT RUN: this GPU is not of sm_90a\n");
+    return 77;
+  }
   int failures = 0;
   int count = 0;
   for (const Case& c : all_cases()) {

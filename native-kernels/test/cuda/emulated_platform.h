@@ -80,6 +80,17 @@ N shuffle(const char* name, N x, const From& from) {
 inline float shuffle_xor(float x, int lanes) {
   return shuffle("shuffle", x, [lanes](int lane) { return lane ^ lanes; });
 }
+inline bool holds_for_any(bool x) {
+  struct Lane {
+    bool x;
+  } lane{x};
+  emulation::with_warp("vote", &lane, [](void* const* all) {
+    bool any = false;
+    for (int n = 0; n < kWarpThreads; ++n) any = any || static_cast<Lane*>(all[n])->x;
+    for (int n = 0; n < kWarpThreads; ++n) static_cast<Lane*>(all[n])->x = any;
+  });
+  return lane.x;
+}
 inline int uniform(int x) {
   return shuffle("uniform", x, [](int) { return 0; });
 }
