@@ -52,11 +52,17 @@ public class EmulatedGpuTest {
             int headDim,
             int seqlenQ,
             int seqlenK,
-            int[] lengthsQ,
-            int[] lengthsK,
+            List<Integer> lengthsQ,
+            List<Integer> lengthsK,
             boolean rowsFirst,
             boolean perKvHead,
             double threshold) {
+
+        SequenceLengths lengths() {
+            return new SequenceLengths(
+                    lengthsQ.stream().mapToInt(Integer::intValue).toArray(),
+                    lengthsK.stream().mapToInt(Integer::intValue).toArray());
+        }
 
         PbsConfig config() {
             return PbsConfig.builder()
@@ -76,8 +82,8 @@ public class EmulatedGpuTest {
                             64,
                             300,
                             901,
-                            new int[] {300},
-                            new int[] {901},
+                            List.of(300),
+                            List.of(901),
                             false,
                             false,
                             0.6),
@@ -88,8 +94,8 @@ public class EmulatedGpuTest {
                             128,
                             400,
                             513,
-                            new int[] {1, 400},
-                            new int[] {500, 401},
+                            List.of(1, 400),
+                            List.of(500, 401),
                             true,
                             false,
                             0.9),
@@ -100,8 +106,8 @@ public class EmulatedGpuTest {
                             96,
                             650,
                             650,
-                            new int[] {650},
-                            new int[] {650},
+                            List.of(650),
+                            List.of(650),
                             true,
                             true,
                             0.5),
@@ -112,8 +118,8 @@ public class EmulatedGpuTest {
                             256,
                             300,
                             300,
-                            new int[] {300},
-                            new int[] {300},
+                            List.of(300),
+                            List.of(300),
                             false,
                             false,
                             1));
@@ -223,7 +229,7 @@ public class EmulatedGpuTest {
         Random random = new Random(SEED + which);
         long rows = which == 0 ? call.seqlenQ : call.seqlenK;
         long heads = which == 0 ? call.numQHeads : call.numKvHeads;
-        float[] values = new float[(int) (call.lengthsQ.length * heads * rows * call.headDim)];
+        float[] values = new float[(int) (call.lengthsQ.size() * heads * rows * call.headDim)];
         for (int i = 0; i < values.length; ++i) {
             int bits = Float.floatToRawIntBits((float) random.nextGaussian());
             values[i] = Float.intBitsToFloat(bits & 0xffff0000);
@@ -232,7 +238,6 @@ public class EmulatedGpuTest {
     }
 
     private static void compare(Call call, Path folder, JsonObject outcome) throws IOException {
-        SequenceLengths lengths = new SequenceLengths(call.lengthsQ, call.lengthsK);
         try (NDManager manager = NDManager.newBaseManager("PyTorch");
                 AttentionOutput expected =
                         PbsAttention.create(call.config(), "reference")
@@ -240,7 +245,7 @@ public class EmulatedGpuTest {
                                         array(manager, call, 0),
                                         array(manager, call, 1),
                                         array(manager, call, 2),
-                                        lengths)) {
+                                        call.lengths())) {
             Shape shape = expected.o().getShape();
             NDArray o = manager.create(bfloat16(folder.resolve("o.bin")), shape);
             NDArray lse = manager.create(floats(folder.resolve("lse.bin")), shape.slice(0, 3));
@@ -255,8 +260,8 @@ public class EmulatedGpuTest {
             NDArray difference = o.toType(DataType.FLOAT64, false).sub(expected.o());
             double error = norm(difference) / norm(expected.o());
             Assert.assertTrue(error < 5e-3, call.name + ": output error " + error);
-            for (int b = 0; b < call.lengthsQ.length; ++b) {
-                NDIndex rows = new NDIndex("{}, :, :{}", b, call.lengthsQ[b]);
+            for (int b = 0; b < call.lengthsQ.size(); ++b) {
+                NDIndex rows = new NDIndex("{}, :, :{}", b, call.lengthsQ.get(b));
                 double lseError =
                         lse.get(rows)
                                 .toType(DataType.FLOAT64, false)
@@ -265,8 +270,8 @@ public class EmulatedGpuTest {
                                 .max()
                                 .getDouble();
                 Assert.assertTrue(lseError < 1e-5, call.name + ": lse error " + lseError);
-                if (call.lengthsQ[b] < call.seqlenQ) {
-                    NDIndex padding = new NDIndex("{}, :, {}:", b, call.lengthsQ[b]);
+                if (call.lengthsQ.get(b) < call.seqlenQ) {
+                    NDIndex padding = new NDIndex("{}, :, {}:", b, call.lengthsQ.get(b));
                     Assert.assertEquals(o.get(padding).abs().max().getFloat(), 0f);
                     Assert.assertEquals(lse.get(padding).max().getFloat(), Float.NEGATIVE_INFINITY);
                 }
@@ -276,7 +281,7 @@ public class EmulatedGpuTest {
 
     /** (batch, heads, rows, headDim) in float64. */
     private static NDArray array(NDManager manager, Call call, int which) {
-        long batch = call.lengthsQ.length;
+        long batch = call.lengthsQ.size();
         long rows = which == 0 ? call.seqlenQ : call.seqlenK;
         long heads = which == 0 ? call.numQHeads : call.numKvHeads;
         NDArray values =
