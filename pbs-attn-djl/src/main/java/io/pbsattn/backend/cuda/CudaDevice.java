@@ -244,6 +244,12 @@ final class CudaDevice implements AutoCloseable {
         CudaDriver driver = check.driver();
         long[] address = new long[1];
         int code = driver.cuMemAllocFromPoolAsync(address, bytes, pool, stream);
+        if (code == CudaException.OUT_OF_MEMORY) {
+            // What earlier calls left in the pool may be in pieces that do not do.
+            check.ok(driver.cuMemPoolTrimTo(pool, 0), "cuMemPoolTrimTo", "freeing idle memory");
+            largestAllocation.set(0);
+            code = driver.cuMemAllocFromPoolAsync(address, bytes, pool, stream);
+        }
         if (code != 0) {
             String purpose = "allocating a workspace of " + bytes + " bytes on " + gpu;
             if (code == CudaException.OUT_OF_MEMORY) {

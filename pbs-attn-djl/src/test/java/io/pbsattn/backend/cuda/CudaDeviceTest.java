@@ -98,15 +98,32 @@ public class CudaDeviceTest {
 
     @Test
     public void fullGpuNamesBytesWantedAndFree() {
-        FakeDriver driver = new FakeDriver().failing("cuMemAllocFromPoolAsync", 1, 2);
+        FakeDriver driver =
+                new FakeDriver() {
+                    @Override
+                    public int cuMemAllocFromPoolAsync(
+                            long[] address, long bytes, long pool, long stream) {
+                        calls.add("cuMemAllocFromPoolAsync");
+                        return 2;
+                    }
+                };
         CudaException e =
                 Assert.expectThrows(CudaException.class, () -> openAndRun(driver, everything()));
+        Assert.assertEquals(driver.count("cuMemAllocFromPoolAsync"), 2);
         Assert.assertTrue(e.isOutOfMemory());
         Assert.assertTrue(
                 e.getMessage().matches(".*a workspace of \\d+ bytes on GPU 0.*"), e.getMessage());
         Assert.assertTrue(
                 e.getMessage().contains((70L << 30) + " of " + (80L << 30) + " bytes are free"),
                 e.getMessage());
+        driver.assertNothingHeld();
+    }
+
+    @Test
+    public void idleMemoryIsFreedBeforeAnAllocationFails() throws BackendUnavailableException {
+        FakeDriver driver = new FakeDriver().failing("cuMemAllocFromPoolAsync", 1, 2);
+        openAndRun(driver, everything());
+        Assert.assertEquals(driver.count("cuMemPoolTrimTo"), 1);
         driver.assertNothingHeld();
     }
 
