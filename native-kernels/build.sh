@@ -12,6 +12,8 @@ classifier=$2
 build=$target/cmake
 packed=$target/classes/native/lib/$classifier/cpu
 
+sh "$source_dir/cuda/build.sh" "$target"
+
 missing=
 command -v cmake >/dev/null 2>&1 || missing="$missing cmake"
 command -v "${CXX:-c++}" >/dev/null 2>&1 || command -v g++ >/dev/null 2>&1 || command -v clang++ >/dev/null 2>&1 ||

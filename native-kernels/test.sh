@@ -1,6 +1,7 @@
 #!/bin/sh
 # Checks the format of the C++ sources, and builds and runs the tests of the C interface: under AddressSanitizer and
 # UndefinedBehaviorSanitizer, and for NEON under QEMU, which shows that its results are right and nothing of its speed.
+# CUDA kernels are compiled, their machine code is checked, and their sources run on an emulation of a GPU.
 # What a machine has no tools for is not run, and said so.
 set -eu
 source_dir=$(cd "$(dirname "$0")" && pwd)
@@ -26,10 +27,13 @@ build() {
 # Another version may format otherwise.
 if has clang-format && clang-format --version | grep -q 'version 14\.'; then
   clang-format --dry-run --Werror "$source_dir"/cpu/*.cc "$source_dir"/cpu/*.h "$source_dir"/include/*.h \
-    "$source_dir"/test/*.cc "$source_dir"/bench/*.cc
+    "$source_dir"/test/*.cc "$source_dir"/bench/*.cc "$source_dir"/cuda/*.cu "$source_dir"/cuda/*.cuh \
+    "$source_dir"/cuda/*.cc "$source_dir"/cuda/*.h "$source_dir"/test/cuda/*.cc "$source_dir"/test/cuda/*.h
 else
   echo 'format of the C++ sources NOT checked: no clang-format 14' >&2
 fi
+
+sh "$source_dir/test/cuda/check_build.sh" "$source_dir/target"
 
 if ! has cmake c++; then
   echo 'tests of the native kernels NOT run: no CMake or C++ compiler' >&2

@@ -29,12 +29,25 @@ public final class AttentionTrace {
      * @param request the call
      */
     public void allocate(AttentionRequest request) {
-        heads = request.numQHeads();
-        seqlenK = request.seqlenK();
-        BlockGrid grid = request.grid(request.seqlenQ(), seqlenK);
+        allocate(
+                request.batch(),
+                request.numQHeads(),
+                request.grid(request.seqlenQ(), request.seqlenK()));
+    }
+
+    /**
+     * Makes room for the intermediates of a call.
+     *
+     * @param batch number of sequences
+     * @param numQHeads number of query heads
+     * @param grid the block grid of a sequence without padding
+     */
+    public void allocate(int batch, int numQHeads, BlockGrid grid) {
+        heads = numQHeads;
+        seqlenK = grid.seqlenK();
         qBlocks = grid.qBlocks();
         kBlocks = grid.kBlocks();
-        int rows = Math.multiplyExact(request.batch(), heads);
+        int rows = Math.multiplyExact(batch, heads);
         int blocks = Math.multiplyExact(rows, Math.multiplyExact(qBlocks, kBlocks));
         indices = new int[Math.multiplyExact(rows, seqlenK)];
         keyScores = new float[indices.length];

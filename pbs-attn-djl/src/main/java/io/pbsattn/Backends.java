@@ -89,16 +89,12 @@ public final class Backends {
                     .forEach(providers::add);
             providers.sort(Comparator.comparingInt(AttentionBackendProvider::rank).reversed());
             List<Probe> probes = new ArrayList<>();
-            boolean chosen = false;
             for (AttentionBackendProvider provider : providers) {
                 try {
                     AttentionBackend backend = provider.create();
                     String isa = backend.isa().isEmpty() ? "" : " (" + backend.isa() + ")";
                     probes.add(new Probe(provider.name(), backend, "ready" + isa));
-                    if (!chosen) {
-                        logger.info("Attention runs on the {} backend{}", provider.name(), isa);
-                        chosen = true;
-                    }
+                    logger.info("Attention backend {} is ready{}", provider.name(), isa);
                 } catch (BackendUnavailableException e) {
                     logger.info(
                             "Attention backend {} left out: {}", provider.name(), e.getMessage());

@@ -49,7 +49,7 @@ public final class PbsAttention {
      * Creates the operator on one backend.
      *
      * @param config the settings
-     * @param backend the backend's name: reference, cpu
+     * @param backend the backend's name: reference, cpu, cuda
      * @return the operator
      * @throws IllegalStateException if that backend cannot run here
      */

@@ -1,6 +1,7 @@
 package io.pbsattn.examples;
 
 import io.pbsattn.Backends;
+import io.pbsattn.backend.cuda.CudaBackendProvider;
 import io.pbsattn.torch.LibTorch;
 import java.util.List;
 import java.util.concurrent.Callable;
@@ -39,8 +40,8 @@ final class DoctorCommand implements Callable<Integer> {
     }
 
     private static String gpu() {
-        int count = ai.djl.util.cuda.CudaUtils.getGpuCount();
-        return count == 0 ? "none" : count + " CUDA device(s)";
+        List<String> gpus = CudaBackendProvider.gpuNames();
+        return gpus.isEmpty() ? "none" : String.join("; ", gpus);
     }
 
     /** The JSON of one backend. */

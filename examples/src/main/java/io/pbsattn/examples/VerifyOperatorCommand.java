@@ -23,7 +23,7 @@ final class VerifyOperatorCommand implements Callable<Integer> {
     @Parameters(paramLabel = "DIR", description = "A folder with cases.json and NAME.npz files.")
     private Path folder;
 
-    @Option(names = "--backend", description = "reference or cpu; default: the best usable.")
+    @Option(names = "--backend", description = "reference, cpu or cuda; default: the best usable.")
     private String backend;
 
     @Option(

@@ -231,6 +231,9 @@ public class CommandLineTest {
         Assert.assertEquals(json.get("libtorch").getAsString(), "2.7.1");
         String backends = json.get("backends").toString();
         Assert.assertTrue(backends.contains("\"name\":\"reference\",\"usable\":true"), backends);
+        JsonObject cuda = json.get("backends").getAsJsonArray().get(0).getAsJsonObject();
+        Assert.assertEquals(cuda.get("name").getAsString(), "cuda");
+        Assert.assertFalse(cuda.get("reason").getAsString().isBlank());
         Assert.assertTrue(
                 json.has("isa") && json.has("threads") && json.has("gpu") && json.has("version"));
     }

@@ -15,6 +15,7 @@ import com.sun.jna.ptr.IntByReference;
 import com.sun.jna.ptr.LongByReference;
 import com.sun.jna.ptr.PointerByReference;
 import java.nio.ByteBuffer;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
@@ -109,7 +110,19 @@ public final class LibTorch {
      * @return the array, on the manager's device
      */
     public NDArray empty(NDManager manager, Shape shape, TorchType type) {
-        Device device = manager.getDevice();
+        return empty(manager, shape, type, manager.getDevice());
+    }
+
+    /**
+     * Makes a contiguous array whose elements are not set.
+     *
+     * @param manager a manager of the PyTorch engine, which will own the array
+     * @param shape its shape
+     * @param type its element type
+     * @param device where its elements are, whatever the manager's device is
+     * @return the array
+     */
+    public NDArray empty(NDManager manager, Shape shape, TorchType type, Device device) {
         return empty(manager, shape, type, deviceType(device), Math.max(0, device.getDeviceId()));
     }
 
@@ -223,6 +236,56 @@ public final class LibTorch {
         NDArray result = empty(manager, array.getShape(), type);
         copy(array, result);
         return result;
+    }
+
+    /**
+     * Tells why no array can be on a GPU.
+     *
+     * @return the reason and what helps, or empty if libtorch is built with CUDA
+     */
+    public Optional<String> cudaRefusal() {
+        Path library = cudaLibrary();
+        return Files.exists(library)
+                ? Optional.empty()
+                : Optional.of(
+                        "libtorch "
+                                + version()
+                                + " in "
+                                + library.getParent()
+                                + " is built without CUDA; take pytorch-native-cpu off the class"
+                                + " path and set PYTORCH_FLAVOR=cu128, or name a CUDA build of the"
+                                + " same version in PYTORCH_LIBRARY_PATH");
+    }
+
+    /**
+     * Returns the CUDA stream that PyTorch uses now on the calling thread.
+     *
+     * @param deviceIndex number of the GPU
+     * @return a cudaStream_t, which a CUstream is too; 0 is the default stream
+     * @throws IllegalStateException if libtorch is built without CUDA or does not tell
+     */
+    public long currentCudaStream(int deviceIndex) {
+        PointerByReference stream = new PointerByReference();
+        try {
+            check(
+                    "aoti_torch_get_current_cuda_stream",
+                    CudaHolder.API.aoti_torch_get_current_cuda_stream(deviceIndex, stream));
+        } catch (LinkageError e) {
+            throw new IllegalStateException(
+                    cudaRefusal()
+                            .orElse(
+                                    "libtorch: aoti_torch_get_current_cuda_stream is not to be had"
+                                            + " in "
+                                            + cudaLibrary()
+                                            + ": "
+                                            + e.getMessage()),
+                    e);
+        }
+        return Pointer.nativeValue(stream.getValue());
+    }
+
+    private static Path cudaLibrary() {
+        return Path.of(LibUtils.getLibtorchPath(), System.mapLibraryName("torch_cuda"));
     }
 
     /**
@@ -405,6 +468,13 @@ public final class LibTorch {
         if (status != 0) {
             throw new IllegalStateException("libtorch: " + call + " failed with status " + status);
         }
+    }
+
+    /** Loads the CUDA part when it is first asked for. */
+    private static final class CudaHolder {
+
+        static final LibTorchCudaApi API =
+                Native.load(cudaLibrary().toString(), LibTorchCudaApi.class);
     }
 
     /** Loads the library when it is first asked for. */

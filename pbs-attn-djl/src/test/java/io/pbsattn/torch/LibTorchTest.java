@@ -9,6 +9,7 @@ import java.nio.ByteOrder;
 import java.nio.FloatBuffer;
 import java.util.Optional;
 import org.testng.Assert;
+import org.testng.SkipException;
 import org.testng.annotations.Test;
 
 public class LibTorchTest {
@@ -92,6 +93,22 @@ public class LibTorchTest {
 
     private static NDArray linear(NDManager manager, NDArray x, NDArray w, Object bias) {
         return LibTorch.get().call(manager, "aten::linear", "", 1, x, w, bias)[0];
+    }
+
+    @Test
+    public void buildWithoutCudaSaysSoAndHasNoStream() {
+        String refusal =
+                LibTorch.get()
+                        .cudaRefusal()
+                        .orElseThrow(() -> new SkipException("libtorch is built with CUDA here"));
+        Assert.assertTrue(refusal.contains("built without CUDA"), refusal);
+        Assert.assertTrue(refusal.contains("PYTORCH_FLAVOR=cu128"), refusal);
+        for (int i = 0; i < 2; ++i) { // the library is looked for once, and the reason stays
+            IllegalStateException e =
+                    Assert.expectThrows(
+                            IllegalStateException.class, () -> LibTorch.get().currentCudaStream(0));
+            Assert.assertEquals(e.getMessage(), refusal);
+        }
     }
 
     @Test

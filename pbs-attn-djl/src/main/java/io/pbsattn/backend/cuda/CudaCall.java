@@ -1,0 +1,237 @@
+package io.pbsattn.backend.cuda;
+
+import io.pbsattn.AttentionTrace;
+import io.pbsattn.BlockGrid;
+import io.pbsattn.KeyOrder;
+import io.pbsattn.PbsConfig;
+import io.pbsattn.SequenceLengths;
+import java.util.Optional;
+
+/**
+ * One attention call on device memory, as {@link CudaAttention} takes it: addresses, strides and
+ * lengths, no arrays of an engine.
+ *
+ * @param type element type of q, k, v and o
+ * @param q queries (batch, numQHeads, seqlenQ, headDim)
+ * @param k keys (batch, numKvHeads, seqlenK, headDim)
+ * @param v values, shaped as the keys
+ * @param o output, shaped as the queries; no two elements overlap
+ * @param lse device address of log-sum-exp, float32 (batch, numQHeads, seqlenQ) contiguous; 0 for
+ *     none
+ * @param numQHeads query heads, a multiple of numKvHeads
+ * @param numKvHeads heads of k and v
+ * @param headDim elements of a row
+ * @param seqlenQ rows of q, padding included
+ * @param seqlenK rows of k and v, padding included
+ * @param lengths the valid rows of each sequence
+ * @param config the settings
+ * @param trace where to record the intermediates, or null
+ */
+record CudaCall(
+        ElementType type,
+        CudaTensor q,
+        CudaTensor k,
+        CudaTensor v,
+        CudaTensor o,
+        long lse,
+        int numQHeads,
+        int numKvHeads,
+        int headDim,
+        int seqlenQ,
+        int seqlenK,
+        SequenceLengths lengths,
+        PbsConfig config,
+        AttentionTrace trace) {
+
+    /** PBS_CUDA_BLOCK_SIZE. */
+    static final int BLOCK_SIZE = 128;
+
+    /** PBS_CUDA_MAX_SEGMENT_SIZE. */
+    static final int MAX_SEGMENT_SIZE = 4096;
+
+    /** PBS_CUDA_MAX_SEQLEN_K. */
+    static final int MAX_SEQLEN_K = 1 << 20;
+
+    /** The largest extent of a grid in y and z. */
+    private static final int MAX_GRID_YZ = 65535;
+
+    /**
+     * Checks what the kernels trust.
+     *
+     * @throws IllegalArgumentException naming the value and what was expected
+     */
+    CudaCall {
+        Optional<String> refusal =
+                refusal(lengths.batch(), numQHeads, numKvHeads, headDim, seqlenK, config);
+        if (refusal.isPresent()) {
+            throw new IllegalArgumentException(refusal.get());
+        }
+        expect(
+                numKvHeads >= 1 && numQHeads >= 1 && numQHeads % numKvHeads == 0,
+                "numQHeads: expected a multiple of numKvHeads "
+                        + numKvHeads
+                        + ", found "
+                        + numQHeads);
+        expect(
+                seqlenQ >= 1 && seqlenQ <= seqlenK,
+                "seqlenQ: expected 1 to seqlenK " + seqlenK + ", found " + seqlenQ);
+        for (int b = 0; b < lengths.batch(); ++b) {
+            expect(
+                    lengths.q(b) <= seqlenQ && lengths.k(b) <= seqlenK,
+                    "lengths: expected at most "
+                            + seqlenQ
+                            + " and "
+                            + seqlenK
+                            + ", found "
+                            + lengths);
+        }
+        aligned("q", q);
+        aligned("k", k);
+        aligned("v", v);
+        aligned("o", o);
+    }
+
+    /**
+     * Tells why the kernels do not take a call of this shape.
+     *
+     * @return the reason, or empty if they do
+     */
+    static Optional<String> refusal(
+            int batch, int numQHeads, int numKvHeads, int headDim, int seqlenK, PbsConfig config) {
+        if (headDim != 64 && headDim != 96 && headDim != 128 && headDim != 256) {
+            return Optional.of("expected headDim 64, 96, 128 or 256, found " + headDim);
+        }
+        if (config.blockSize() != BLOCK_SIZE) {
+            return Optional.of(
+                    "expected blockSize " + BLOCK_SIZE + ", found " + config.blockSize());
+        }
+        if (config.segmentSize() > MAX_SEGMENT_SIZE) {
+            return Optional.of(
+                    "expected segmentSize of at most "
+                            + MAX_SEGMENT_SIZE
+                            + ", found "
+                            + config.segmentSize());
+        }
+        if (config.window() != 0) {
+            return Optional.of("expected no sliding window, found one of " + config.window());
+        }
+        if (seqlenK > MAX_SEQLEN_K) {
+            return Optional.of("expected at most " + MAX_SEQLEN_K + " keys, found " + seqlenK);
+        }
+        if (batch > MAX_GRID_YZ || numQHeads + 2L * numKvHeads > MAX_GRID_YZ) {
+            return Optional.of(
+                    "expected at most "
+                            + MAX_GRID_YZ
+                            + " sequences and heads, found batch "
+                            + batch
+                            + ", "
+                            + numQHeads
+                            + " and "
+                            + numKvHeads
+                            + " heads");
+        }
+        return Optional.empty();
+    }
+
+    int batch() {
+        return lengths.batch();
+    }
+
+    /** Query heads that read one KV head. */
+    int groupSize() {
+        return numQHeads / numKvHeads;
+    }
+
+    double softmaxScale() {
+        return config.softmaxScale(headDim);
+    }
+
+    /**
+     * Keys from which on a sequence's keys are reordered. Where every block is kept the order has
+     * no effect on the output, so keys then stay where they are unless a trace is to show it.
+     */
+    int minLength() {
+        return config.keepsEveryBlock() && trace == null
+                ? Integer.MAX_VALUE
+                : config.minLength(type.torchType());
+    }
+
+    /** The block grid of a sequence. */
+    BlockGrid grid(int b) {
+        return grid(lengths.q(b), lengths.k(b));
+    }
+
+    /** The block grid of some queries and keys. */
+    BlockGrid grid(int queries, int keys) {
+        return new BlockGrid(
+                queries, keys, BLOCK_SIZE, config.segmentSize(), minLength(), config.window());
+    }
+
+    /** Whether some sequence's keys are reordered. */
+    boolean isSparse() {
+        for (int b = 0; b < batch(); ++b) {
+            if (!grid(b).isDense()) {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    boolean hasPaddedQueries() {
+        for (int b = 0; b < batch(); ++b) {
+            if (lengths.q(b) < seqlenQ) {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    boolean hasPaddedKeys() {
+        for (int b = 0; b < batch(); ++b) {
+            if (lengths.k(b) < seqlenK) {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    /**
+     * Whether the query heads of a KV head use the same order of the keys: because they shall, or
+     * because no key moves.
+     */
+    boolean sharesOrder() {
+        return config.keyOrder() == KeyOrder.PER_KV_HEAD || !isSparse();
+    }
+
+    /** Blocks that are candidates or of the query block's own segment, over all query heads. */
+    long causalBlocks() {
+        long blocks = 0;
+        for (int b = 0; b < batch(); ++b) {
+            BlockGrid grid = grid(b);
+            long ofSegment = config.segmentSize() / BLOCK_SIZE;
+            long firstPosition = (long) lengths.k(b) - lengths.q(b);
+            for (long i = 0; i < grid.qBlocks(); ++i) {
+                long lastRow = Math.min((i + 1) * BLOCK_SIZE, lengths.q(b)) - 1;
+                long segments = (firstPosition + lastRow) / config.segmentSize() + 1;
+                blocks += Math.min(segments * ofSegment, grid.kBlocks());
+            }
+        }
+        return blocks * numQHeads;
+    }
+
+    private static void aligned(String name, CudaTensor tensor) {
+        expect(
+                tensor.isAligned(),
+                name
+                        + ": expected an address and strides that are multiples of "
+                        + CudaTensor.ALIGNMENT
+                        + " bytes, found "
+                        + tensor);
+    }
+
+    private static void expect(boolean holds, String message) {
+        if (!holds) {
+            throw new IllegalArgumentException(message);
+        }
+    }
+}
