@@ -131,19 +131,37 @@ class Consumer {
       queries.advance();
       const int work = *shared_.work();
       if (work < 0) break;
-      attend_rows(WorkItem(call_, work).uniform_item());
+      attend_rows(work);
     }
     if (group_ == 0) begin_turn();  // so that no arrival is left over
   }
 
  private:
-  __device__ __forceinline__ void attend_rows(const WorkItem& item) {
+  __device__ __forceinline__ void attend_rows(int work) {
+    const int thread = static_cast<int>(threadIdx.x) % kWarpgroupThreads;
+    const int row = group_ * 64 + thread / kWarpThreads * 16 + thread % kWarpThreads / 4;  // and row + 8
+    go_through_tiles(WorkItem(call_, work).uniform_item(), row);
+    if (thread % kWarpThreads == 0) arrive(shared_.queries_empty());
+    add_values();
+    wait_for_products<0>();
+    fence_output();
+    release(values_, &WgmmaShared<kDim>::values_empty);
+
+    // Looked up again, so that nothing of it stays in registers all the time.
+    const WorkItem item(call_, work);
+    float inverse[2], lse[2];
+    softmax_.finish(static_cast<float>(call_.softmax_scale), inverse, lse);
+    const int first = item.i * kBlockSize;
+    store_rows<T, kDim>(call_, item, &output_[0][0], first + row, first + grid_of(call_, item.b).rows(item.i), inverse,
+                        lse);
+  }
+
+  // All but the product with the last tile of values.
+  __device__ __forceinline__ void go_through_tiles(const WorkItem& item, int row) {
     const BlockGrid grid = uniform_grid(call_, item.b);
     const unsigned long long* mask = mask_row(call_, item.b, item.h, item.i);
     const int* places = order(call_, item.b, order_head(call_, item.h));
     const int first_masked = grid.candidates(item.i) * Tiles::kTilesPerBlock;
-    const int thread = static_cast<int>(threadIdx.x) % kWarpgroupThreads;
-    const int row = group_ * 64 + thread / kWarpThreads * 16 + thread % kWarpThreads / 4;  // and row + 8
     const int position = grid.first_position(item.i) + row;
     const float scale_log2 = static_cast<float>(call_.softmax_scale) * kLog2e;
     softmax_.reset();
@@ -180,16 +198,6 @@ class Consumer {
       for (int part = 0; part < kParts; ++part) scale_rows(output_[part], factor);
       round_weights();
     }
-    if (thread % kWarpThreads == 0) arrive(shared_.queries_empty());
-    add_values();
-    wait_for_products<0>();
-    fence_output();
-    release(values_, &WgmmaShared<kDim>::values_empty);
-
-    float inverse[2], lse[2];
-    softmax_.finish(static_cast<float>(call_.softmax_scale), inverse, lse);
-    const int first = item.i * kBlockSize;
-    store_rows<T, kDim>(call_, item, &output_[0][0], first + row, first + grid.rows(item.i), inverse, lse);
   }
 
   // logits = Q K^T of the next tile of keys.
@@ -257,8 +265,20 @@ class Consumer {
   }
 
   // One warpgroup issues its products while the other computes weights.
-  __device__ __forceinline__ void begin_turn() { named_barrier_wait(1 + group_, kConsumers * kWarpgroupThreads); }
-  __device__ __forceinline__ void end_turn() { named_barrier_arrive(2 - group_, kConsumers * kWarpgroupThreads); }
+  __device__ __forceinline__ void begin_turn() {
+    if (group_ == 0) {
+      named_barrier_wait<1, kConsumers * kWarpgroupThreads>();
+    } else {
+      named_barrier_wait<2, kConsumers * kWarpgroupThreads>();
+    }
+  }
+  __device__ __forceinline__ void end_turn() {
+    if (group_ == 0) {
+      named_barrier_arrive<2, kConsumers * kWarpgroupThreads>();
+    } else {
+      named_barrier_arrive<1, kConsumers * kWarpgroupThreads>();
+    }
+  }
 
   const Call& call_;
   const int group_;

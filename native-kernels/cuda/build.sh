@@ -27,6 +27,7 @@ fi
 
 rm -rf "$work" "$packed"
 mkdir -p "$work" "$packed"
+: >"$work/started" # sources that change from now on are newer than the manifest
 
 # All sources in one file, each header where it is first included; those of the emulation are not there.
 awk -v folders="$source_dir $include_dir" '
@@ -96,4 +97,5 @@ fatbinary -64 --create="$packed/pbs_cuda.fatbin" $images "--image3=kind=ptx,sm=$
 "${CXX:-g++}" -std=c++17 -O1 -I"$include_dir" -o "$work/manifest" "$source_dir/manifest.cc"
 # shellcheck disable=SC2086
 "$work/manifest" "$work/resources.txt" $names "compute_$later" >"$work/pbs_cuda.json"
+touch -r "$work/started" "$work/pbs_cuda.json"
 mv "$work/pbs_cuda.json" "$packed/"

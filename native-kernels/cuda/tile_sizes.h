@@ -37,10 +37,9 @@ struct AttendTiles {
 };
 
 constexpr int kConsumers = 2;  // warpgroups
-constexpr int kWgmmaThreads = (1 + kConsumers) * kWarpgroupThreads;
-
 template <int kDim>
 struct WgmmaTiles {
+  static constexpr int kThreads = (1 + kConsumers) * kWarpgroupThreads;
   static constexpr int kKeys = kDim <= 128 ? 128 : 64;  // that are looked at at a time
   static constexpr int kTilesPerBlock = kBlockSize / kKeys;
   static constexpr int kStages = kDim <= 64 ? 4 : kDim <= 128 ? 3 : 2;  // tiles of keys, and of values, in flight

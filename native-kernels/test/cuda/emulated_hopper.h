@@ -57,8 +57,14 @@ void release_registers() {}
 template <int kRegisters>
 void take_registers() {}
 
-inline void named_barrier_wait(int id, int threads) { emulation::barrier(id, threads, true); }
-inline void named_barrier_arrive(int id, int threads) { emulation::barrier(id, threads, false); }
+template <int kId, int kThreads>
+void named_barrier_wait() {
+  emulation::barrier(kId, kThreads, true);
+}
+template <int kId, int kThreads>
+void named_barrier_arrive() {
+  emulation::barrier(kId, kThreads, false);
+}
 
 template <int kCount>
 void fence_registers(float (&)[kCount]) {}
