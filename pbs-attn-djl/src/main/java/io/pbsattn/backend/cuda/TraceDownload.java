@@ -1,5 +1,6 @@
 package io.pbsattn.backend.cuda;
 
+import io.pbsattn.BlockGrid;
 import io.pbsattn.AttentionTrace;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;

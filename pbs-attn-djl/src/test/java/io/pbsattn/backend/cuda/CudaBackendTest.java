@@ -72,11 +72,7 @@ public class CudaBackendTest {
                         PbsConfig.builder().optSegmentSize(8192).build()));
         refuses(
                 "no sliding window, found one of 300",
-                request(
-                        here,
-                        here,
-                        TorchType.FLOAT16,
-                        PbsConfig.builder().optWindow(300).build()));
+                request(here, here, TorchType.FLOAT16, PbsConfig.builder().optWindow(300).build()));
         refuses("no GPU 1", request(there, there, TorchType.FLOAT16, CONFIG));
     }
 
