@@ -197,7 +197,11 @@ final class BlobDownload {
     private void get(String range, BodyReceiver.Sink sink) throws IOException {
         URI from = source;
         try {
-            source = http.get(what, from, range, sink);
+            URI found = http.get(what, from, range, sink);
+            // One that others still end on may have lapsed: only a fresh answer counts.
+            if (from.equals(file.url())) {
+                source = found;
+            }
         } catch (HubStatusException e) {
             if (from.equals(file.url())) {
                 throw e;
