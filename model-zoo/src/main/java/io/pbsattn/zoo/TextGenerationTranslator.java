@@ -1,7 +1,6 @@
 package io.pbsattn.zoo;
 
 import ai.djl.Model;
-import ai.djl.huggingface.tokenizers.HuggingFaceTokenizer;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
@@ -10,8 +9,8 @@ import ai.djl.translate.Translator;
 import ai.djl.translate.TranslatorContext;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Map;
-import java.util.Optional;
 
 /**
  * Turns a message into ids by the chat template, and the ids that {@link CausalLm} generates into
@@ -19,14 +18,11 @@ import java.util.Optional;
  */
 final class TextGenerationTranslator implements Translator<String, String> {
 
-    private final HuggingFaceTokenizer tokenizer;
-    private final Optional<ChatTemplate> template;
+    private final PromptEncoder encoder;
     private final int maxNewTokens;
 
-    private TextGenerationTranslator(
-            HuggingFaceTokenizer tokenizer, Optional<ChatTemplate> template, int maxNewTokens) {
-        this.tokenizer = tokenizer;
-        this.template = template;
+    private TextGenerationTranslator(PromptEncoder encoder, int maxNewTokens) {
+        this.encoder = encoder;
         this.maxNewTokens = maxNewTokens;
     }
 
@@ -38,15 +34,14 @@ final class TextGenerationTranslator implements Translator<String, String> {
                 limit == null
                         ? GenerationConfig.read(folder).maxNewTokens()
                         : (int) Double.parseDouble(limit.toString());
-        return new TextGenerationTranslator(
-                TextGenerator.openTokenizer(folder), ChatTemplate.read(folder), maxNewTokens);
+        return new TextGenerationTranslator(PromptEncoder.open(folder), maxNewTokens);
     }
 
     /** {@inheritDoc} */
     @Override
     public NDList processInput(TranslatorContext ctx, String message) {
         NDManager manager = ctx.getNDManager();
-        long[] ids = TextGenerator.encode(tokenizer, template, message);
+        long[] ids = encoder.encode(List.of(ChatMessage.user(message)), new ChatTemplateOptions());
         return new NDList(
                 manager.create(ids, new Shape(1, ids.length)), manager.create((long) maxNewTokens));
     }
@@ -54,7 +49,7 @@ final class TextGenerationTranslator implements Translator<String, String> {
     /** {@inheritDoc} */
     @Override
     public String processOutput(TranslatorContext ctx, NDList list) {
-        return tokenizer.decode(list.singletonOrThrow().toLongArray(), true);
+        return encoder.tokenizer().decode(list.singletonOrThrow().toLongArray(), true);
     }
 
     /** {@inheritDoc} */

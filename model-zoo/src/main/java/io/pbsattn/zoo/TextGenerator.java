@@ -1,11 +1,9 @@
 package io.pbsattn.zoo;
 
-import ai.djl.huggingface.tokenizers.HuggingFaceTokenizer;
 import ai.djl.ndarray.NDManager;
 import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.Optional;
+import java.util.List;
 
 /**
  * Answers messages with a model. It keeps what it has read: a message that begins like the one
@@ -15,18 +13,12 @@ import java.util.Optional;
 public final class TextGenerator implements AutoCloseable {
 
     private final CausalLm model;
-    private final HuggingFaceTokenizer tokenizer;
-    private final Optional<ChatTemplate> template;
+    private final PromptEncoder encoder;
     private final TokenGenerator generator;
 
-    private TextGenerator(
-            CausalLm model,
-            HuggingFaceTokenizer tokenizer,
-            Optional<ChatTemplate> template,
-            NDManager manager) {
+    private TextGenerator(CausalLm model, PromptEncoder encoder, NDManager manager) {
         this.model = model;
-        this.tokenizer = tokenizer;
-        this.template = template;
+        this.encoder = encoder;
         generator = new TokenGenerator(model, manager);
     }
 
@@ -42,22 +34,7 @@ public final class TextGenerator implements AutoCloseable {
      */
     public static TextGenerator open(CausalLm model, Path folder, NDManager manager)
             throws IOException, CheckpointException {
-        return new TextGenerator(model, openTokenizer(folder), ChatTemplate.read(folder), manager);
-    }
-
-    /**
-     * Opens a folder's tokenizer, which neither cuts nor pads, nor adds special tokens by itself.
-     */
-    static HuggingFaceTokenizer openTokenizer(Path folder) throws IOException, CheckpointException {
-        Path file = folder.resolve("tokenizer.json");
-        if (!Files.isRegularFile(file)) {
-            throw new CheckpointException(file + ": no such file");
-        }
-        return HuggingFaceTokenizer.builder()
-                .optTokenizerPath(file)
-                .optTruncation(false)
-                .optPadding(false)
-                .build();
+        return new TextGenerator(model, PromptEncoder.open(folder), manager);
     }
 
     /**
@@ -67,7 +44,7 @@ public final class TextGenerator implements AutoCloseable {
      * @return its tokens, without special ones
      */
     public int countTokens(String text) {
-        return tokenizer.encode(text, false, false).getIds().length;
+        return encoder.tokenizer().encode(text, false, false).getIds().length;
     }
 
     /**
@@ -80,13 +57,20 @@ public final class TextGenerator implements AutoCloseable {
      *     context
      */
     public GenerationResult generate(String message, GenerationOptions options) {
+        return generate(
+                options.raw()
+                        ? encoder.encodeRaw(message)
+                        : encoder.encode(
+                                List.of(ChatMessage.user(message)), new ChatTemplateOptions()),
+                options);
+    }
+
+    private GenerationResult generate(long[] prompt, GenerationOptions options) {
         GeneratedTokens generated =
                 generator.generate(
-                        encode(tokenizer, options.raw() ? Optional.empty() : template, message),
-                        options.maxNewTokens(model.generationConfig()),
-                        options.prefill());
+                        prompt, options.maxNewTokens(model.generationConfig()), options.prefill());
         return new GenerationResult(
-                tokenizer.decode(generated.ids(), true),
+                encoder.tokenizer().decode(generated.ids(), true),
                 generated.endedByEos() ? "stop" : "length",
                 generated.promptTokens(),
                 generated.reusedTokens(),
@@ -96,18 +80,10 @@ public final class TextGenerator implements AutoCloseable {
                 generated.report());
     }
 
-    /** A template writes the special tokens itself; without one the tokenizer adds them. */
-    static long[] encode(
-            HuggingFaceTokenizer tokenizer, Optional<ChatTemplate> template, String message) {
-        return template.map(t -> tokenizer.encode(t.render(message), false, false))
-                .orElseGet(() -> tokenizer.encode(message, true, false))
-                .getIds();
-    }
-
     /** {@inheritDoc} */
     @Override
     public void close() {
         generator.close();
-        tokenizer.close();
+        encoder.close();
     }
 }

@@ -1,8 +1,6 @@
 package io.pbsattn.zoo;
 
 import ai.djl.ndarray.NDManager;
-import java.nio.file.Files;
-import java.nio.file.Path;
 import java.util.Map;
 import org.testng.Assert;
 import org.testng.annotations.Test;
@@ -97,13 +95,5 @@ public class TextGeneratorTest {
             Assert.expectThrows(
                     IllegalArgumentException.class, () -> model.newCache(manager, 1, 301));
         }
-    }
-
-    @Test
-    public void templateRendersAsInTransformers() throws Exception {
-        ChatTemplate template = ChatTemplate.read(Fixtures.RETRIEVER).orElseThrow();
-        Assert.assertEquals(template.render("x {{ y }}"), "<|begin|>x {{ y }}Answer:");
-        Path folder = Files.createTempDirectory("none");
-        Assert.assertTrue(ChatTemplate.read(folder).isEmpty());
     }
 }

@@ -1,0 +1,211 @@
+package io.pbsattn.zoo;
+
+import ai.djl.huggingface.tokenizers.HuggingFaceTokenizer;
+import com.google.gson.JsonArray;
+import com.google.gson.JsonElement;
+import com.google.gson.JsonObject;
+import com.google.gson.JsonPrimitive;
+import io.pbsattn.zoo.jinja.Text;
+import java.io.ByteArrayInputStream;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.security.SecureRandom;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+
+/**
+ * The special tokens of a tokenizer, and a second form of the tokenizer in which they have secret
+ * names. A tokenizer makes a special token of every text that looks like one; the second form only
+ * knows the secret names, which stand where the template put special tokens and which nobody can
+ * write. Ids, merges and everything else are the same in both.
+ */
+final class SpecialTokens {
+
+    private static final int SECRET_LENGTH = 5;
+    private static final int PRIVATE_USE = 0xF0000;
+    private static final int PRIVATE_USE_SIZE = 0xFFFE;
+
+    /** Names to secret names. */
+    private final Map<String, String> secrets;
+
+    /** The tokens by their first character, the longest first. */
+    private final Map<Character, List<String>> byFirst = new HashMap<>();
+
+    private final Set<Long> ids;
+
+    private SpecialTokens(Map<String, String> secrets, Set<Long> ids) {
+        this.secrets = secrets;
+        this.ids = ids;
+        for (String token : secrets.keySet()) {
+            byFirst.computeIfAbsent(token.charAt(0), c -> new ArrayList<>()).add(token);
+        }
+        Comparator<String> longest = Comparator.comparingInt(String::length);
+        byFirst.values().forEach(tokens -> tokens.sort(longest.reversed()));
+    }
+
+    /** Reads the added tokens of a tokenizer.json that are special. */
+    static SpecialTokens read(Path file) throws IOException, CheckpointException {
+        JsonFile json = JsonFile.read(file);
+        Map<String, String> secrets = new HashMap<>();
+        Set<Long> ids = new HashSet<>();
+        String unknown = unknownToken(json);
+        SecureRandom random = new SecureRandom();
+        for (JsonObject token : addedTokens(json)) {
+            String content = token.get("content").getAsString();
+            if (isSpecial(token) && !content.isEmpty()) {
+                secrets.put(content, secret(random));
+                // What a tokenizer does not know becomes its unknown token; that forges nothing.
+                if (!content.equals(unknown)) {
+                    ids.add(token.get("id").getAsLong());
+                }
+            }
+        }
+        return new SpecialTokens(secrets, ids);
+    }
+
+    private static List<JsonObject> addedTokens(JsonFile json) throws CheckpointException {
+        List<JsonObject> tokens = new ArrayList<>();
+        if (json.has("added_tokens")) {
+            try {
+                for (JsonElement element : json.get("added_tokens").getAsJsonArray()) {
+                    JsonObject token = element.getAsJsonObject();
+                    token.get("id").getAsLong();
+                    token.get("content").getAsString();
+                    tokens.add(token);
+                }
+            } catch (RuntimeException e) {
+                throw new CheckpointException(
+                        json.wrong("added_tokens", "a list of objects with id and content")
+                                .getMessage(),
+                        e);
+            }
+        }
+        return tokens;
+    }
+
+    private static boolean isSpecial(JsonObject token) {
+        JsonElement special = token.get("special");
+        return special != null && special.isJsonPrimitive() && special.getAsBoolean();
+    }
+
+    private static String unknownToken(JsonFile json) throws CheckpointException {
+        JsonFile model = json.object("model");
+        return model.has("unk_token") ? model.string("unk_token") : null;
+    }
+
+    private static String secret(SecureRandom random) {
+        StringBuilder name = new StringBuilder();
+        for (int i = 0; i < SECRET_LENGTH; ++i) {
+            name.appendCodePoint(PRIVATE_USE + random.nextInt(PRIVATE_USE_SIZE));
+        }
+        return name.toString();
+    }
+
+    /** How many of the ids are special. */
+    int count(long[] tokenIds) {
+        int found = 0;
+        for (long id : tokenIds) {
+            found += ids.contains(id) ? 1 : 0;
+        }
+        return found;
+    }
+
+    /** Finds the special tokens that a template put into a text, and gives them secret names. */
+    Marked mark(Text text) {
+        String string = text.toString();
+        StringBuilder marked = new StringBuilder();
+        int count = 0;
+        boolean hasForged = false;
+        int from = 0;
+        for (int i = 0; i < string.length(); ) {
+            String own = null;
+            for (String token : byFirst.getOrDefault(string.charAt(i), List.of())) {
+                if (string.startsWith(token, i)) {
+                    if (!text.anyOutside(i, i + token.length())) {
+                        own = token;
+                        break;
+                    }
+                    hasForged = true;
+                }
+            }
+            if (own == null) {
+                ++i;
+            } else {
+                marked.append(string, from, i).append(secrets.get(own));
+                ++count;
+                i += own.length();
+                from = i;
+            }
+        }
+        return new Marked(
+                marked.append(string, from, string.length()).toString(), count, hasForged);
+    }
+
+    /**
+     * A text whose special tokens have their secret names.
+     *
+     * @param text the text
+     * @param count how many special tokens the template put
+     * @param hasForged whether something else looks like one
+     */
+    record Marked(String text, int count, boolean hasForged) {}
+
+    /** Opens the tokenizer that knows the secret names only. */
+    HuggingFaceTokenizer openGuarded(Path file) throws IOException, CheckpointException {
+        JsonFile json = JsonFile.read(file);
+        for (JsonObject token : addedTokens(json)) {
+            if (isSpecial(token)) {
+                token.addProperty("content", renamed(token.get("content").getAsString()));
+            }
+        }
+        JsonObject model = json.get("model").getAsJsonObject();
+        if (json.object("model").has("unk_token")) {
+            model.addProperty("unk_token", renamed(model.get("unk_token").getAsString()));
+        }
+        JsonElement vocabulary = model.get("vocab");
+        if (vocabulary != null && vocabulary.isJsonObject()) {
+            JsonObject names = new JsonObject();
+            vocabulary.getAsJsonObject().asMap().forEach((n, id) -> names.add(renamed(n), id));
+            model.add("vocab", names);
+        } else if (vocabulary != null && vocabulary.isJsonArray()) {
+            for (JsonElement entry : vocabulary.getAsJsonArray()) {
+                JsonArray pair = entry.getAsJsonArray();
+                String name = renamed(pair.get(0).getAsString());
+                pair.set(0, new JsonPrimitive(name));
+            }
+        }
+        if (model.has("merges")) {
+            model.add("merges", withoutSpecial(model.getAsJsonArray("merges")));
+        }
+        byte[] bytes = json.toString().getBytes(StandardCharsets.UTF_8);
+        return HuggingFaceTokenizer.newInstance(
+                new ByteArrayInputStream(bytes),
+                Map.of("truncation", "false", "padding", "false", "addSpecialTokens", "false"));
+    }
+
+    /** Merges into special tokens, which would name what has another name now. */
+    private JsonArray withoutSpecial(JsonArray merges) {
+        JsonArray kept = new JsonArray(merges.size());
+        for (JsonElement merge : merges) {
+            String merged =
+                    merge.isJsonArray()
+                            ? merge.getAsJsonArray().get(0).getAsString()
+                                    + merge.getAsJsonArray().get(1).getAsString()
+                            : merge.getAsString().replaceFirst(" ", "");
+            if (!secrets.containsKey(merged)) {
+                kept.add(merge);
+            }
+        }
+        return kept;
+    }
+
+    private String renamed(String name) {
+        return secrets.getOrDefault(name, name);
+    }
+}

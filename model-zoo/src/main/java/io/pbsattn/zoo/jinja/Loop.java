@@ -1,0 +1,75 @@
+package io.pbsattn.zoo.jinja;
+
+import java.util.ArrayList;
+import java.util.List;
+
+/** The variable {@code loop} of a for loop. */
+final class Loop {
+
+    private final List<Object> items;
+    private final int depth;
+    private List<Object> watched;
+    private int index;
+
+    /**
+     * Constructs the variable.
+     *
+     * @param items what the loop runs over
+     * @param depth how many loops it stands in, with itself
+     */
+    Loop(List<Object> items, int depth) {
+        this.items = items;
+        this.depth = depth;
+    }
+
+    void goTo(int newIndex) {
+        index = newIndex;
+    }
+
+    int depth() {
+        return depth;
+    }
+
+    Object attribute(String name) {
+        switch (name) {
+            case "index":
+                return index + 1L;
+            case "index0":
+                return (long) index;
+            case "revindex":
+                return (long) items.size() - index;
+            case "revindex0":
+                return items.size() - index - 1L;
+            case "first":
+                return index == 0;
+            case "last":
+                return index == items.size() - 1;
+            case "length":
+                return (long) items.size();
+            case "depth":
+                return (long) depth;
+            case "depth0":
+                return depth - 1L;
+            case "previtem":
+                return index > 0
+                        ? items.get(index - 1)
+                        : new Undefined("there is no previous item");
+            case "nextitem":
+                return index + 1 < items.size()
+                        ? items.get(index + 1)
+                        : new Undefined("there is no next item");
+            case "cycle":
+                return (Callable) (values, named) -> values.get(index % values.size());
+            case "changed":
+                return (Callable) (values, named) -> changed(values);
+            default:
+                return new Undefined("loop has no attribute '" + name + "'");
+        }
+    }
+
+    private boolean changed(List<Object> values) {
+        boolean changed = watched == null || !Python.equal(watched, values);
+        watched = new ArrayList<>(values);
+        return changed;
+    }
+}
