@@ -1,5 +1,6 @@
 package io.pbsattn.zoo;
 
+import ai.djl.inference.streaming.StreamingBlock;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDArrays;
 import ai.djl.ndarray.NDList;
@@ -18,7 +19,9 @@ import io.pbsattn.torch.LibTorch;
 import io.pbsattn.torch.TorchType;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.Iterator;
 import java.util.List;
+import java.util.stream.Stream;
 
 /**
  * A decoder-only language model as a DJL block: embedding, layers, norm, output layer. Its prefill
@@ -27,10 +30,11 @@ import java.util.List;
  *
  * <p>As a block it takes input ids (batch, tokens) int64 and gives the logits of the last position
  * (batch, vocabSize); with a second input, the number of tokens to generate (a scalar), it gives
- * the generated ids (1, generated) instead. Instances may be used from several threads, each with
- * its own cache.
+ * the generated ids (1, generated) instead, and as a streaming block one by one, chosen as the
+ * model's {@code generation_config.json} says. Instances may be used from several threads, each
+ * with its own cache.
  */
-public final class CausalLm extends AbstractBlock {
+public final class CausalLm extends AbstractBlock implements StreamingBlock {
 
     private static final byte VERSION = 1;
 
@@ -256,13 +260,13 @@ public final class CausalLm extends AbstractBlock {
         }
         NDArray ids = inputs.get(0);
         NDManager manager = ids.getManager();
-        if (inputs.size() > 1) {
-            int maxNewTokens = (int) inputs.get(1).toLongArray()[0];
-            try (TokenGenerator generator = new TokenGenerator(this, manager)) {
-                GeneratedTokens generated =
-                        generator.generate(ids.toLongArray(), maxNewTokens, new PrefillOptions());
-                return new NDList(
-                        manager.create(generated.ids(), new Shape(1, generated.ids().length)));
+        if (inputs.size() > 1 || inputs instanceof TextPrompt) {
+            try (TokenStream tokens = answer(inputs)) {
+                if (inputs instanceof TextPrompt prompt) {
+                    prompt.generation().result();
+                }
+                long[] answer = tokens.rest();
+                return new NDList(manager.create(answer, new Shape(1, answer.length)));
             }
         }
         try (KvCache cache =
@@ -270,6 +274,53 @@ public final class CausalLm extends AbstractBlock {
             PrefillResult result = prefill(ids, cache, new PrefillOptions());
             return new NDList(result.logits().squeeze(1));
         }
+    }
+
+    /**
+     * {@inheritDoc}
+     *
+     * <p>Each list holds one generated id (1, 1), computed when it is asked for.
+     */
+    @Override
+    public Iterator<NDList> forwardStreamIter(
+            ParameterStore parameterStore,
+            NDList inputs,
+            boolean training,
+            PairList<String, Object> params) {
+        return forwardStream(parameterStore, inputs, training, params).iterator();
+    }
+
+    /**
+     * {@inheritDoc}
+     *
+     * <p>Each list holds one generated id (1, 1), computed when it is asked for; closing the stream
+     * ends the generation.
+     */
+    @Override
+    public Stream<NDList> forwardStream(
+            ParameterStore parameterStore,
+            NDList inputs,
+            boolean training,
+            PairList<String, Object> params) {
+        return answer(inputs).lists(inputs.getManager());
+    }
+
+    /** Begins to continue a prompt of ids (1, tokens). */
+    private TokenStream answer(NDList inputs) {
+        if (inputs instanceof TextPrompt prompt) {
+            return prompt.start(this).tokens();
+        }
+        NDArray ids = inputs.get(0);
+        checkedLength(ids);
+        if (ids.getShape().get(0) != 1) {
+            throw new IllegalArgumentException(
+                    "inputIds: one sequence is continued at a time, found " + ids.getShape());
+        }
+        GenerationOptions options = new GenerationOptions();
+        if (inputs.size() > 1) {
+            options.optMaxNewTokens(Math.toIntExact(inputs.get(1).toLongArray()[0]));
+        }
+        return TokenGenerator.once(this, ids.getManager(), ids.toLongArray(), options);
     }
 
     /** {@inheritDoc} */

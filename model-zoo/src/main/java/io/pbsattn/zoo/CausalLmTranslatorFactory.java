@@ -1,6 +1,8 @@
 package io.pbsattn.zoo;
 
 import ai.djl.Model;
+import ai.djl.modality.Input;
+import ai.djl.modality.Output;
 import ai.djl.ndarray.NDList;
 import ai.djl.translate.NoopTranslator;
 import ai.djl.translate.TranslateException;
@@ -10,13 +12,26 @@ import ai.djl.util.Pair;
 import java.io.IOException;
 import java.io.Serializable;
 import java.lang.reflect.Type;
+import java.util.Iterator;
 import java.util.Map;
 import java.util.Set;
 
 /**
- * The ways to use a {@link CausalLm} in DJL: {@code String} to {@code String} answers a message,
- * {@code NDList} to {@code NDList} gives logits for ids. The argument {@code max_new_tokens} limits
- * the answers.
+ * The ways to use a {@link CausalLm} in DJL:
+ *
+ * <ul>
+ *   <li>{@code String} to {@code String} answers a message
+ *   <li>{@code String} to {@link GenerationResult} says besides what the answer took
+ *   <li>{@code String} to {@link Generation}, or to {@code Iterator}, gives the pieces of the
+ *       answer as they are generated, by {@code Predictor.streamingPredict(message)
+ *       .getIterativeOutput()}; by {@code predict} it gives the whole answer as one piece
+ *   <li>{@code Input} to {@code Output}, as in DJL Serving, takes text, or JSON like {@code
+ *       {"inputs": "...", "parameters": {"temperature": 0.7}}} and then answers {@code
+ *       {"generated_text": "..."}}
+ *   <li>{@code NDList} to {@code NDList} gives logits for ids
+ * </ul>
+ *
+ * <p>The arguments of {@link GenerationOptions#of} say how messages are answered.
  */
 public final class CausalLmTranslatorFactory implements TranslatorFactory, Serializable {
 
@@ -26,7 +41,12 @@ public final class CausalLmTranslatorFactory implements TranslatorFactory, Seria
     @Override
     public Set<Pair<Type, Type>> getSupportedTypes() {
         return Set.of(
-                new Pair<>(String.class, String.class), new Pair<>(NDList.class, NDList.class));
+                new Pair<>(String.class, String.class),
+                new Pair<>(String.class, GenerationResult.class),
+                new Pair<>(String.class, Generation.class),
+                new Pair<>(String.class, Iterator.class),
+                new Pair<>(Input.class, Output.class),
+                new Pair<>(NDList.class, NDList.class));
     }
 
     /** {@inheritDoc} */
@@ -35,20 +55,39 @@ public final class CausalLmTranslatorFactory implements TranslatorFactory, Seria
     public <I, O> Translator<I, O> newInstance(
             Class<I> input, Class<O> output, Model model, Map<String, ?> arguments)
             throws TranslateException {
-        if (input == NDList.class && output == NDList.class) {
-            return (Translator<I, O>) new NoopTranslator();
-        }
-        if (input != String.class || output != String.class) {
+        if (!isSupported(input, output)) {
             throw new TranslateException(
-                    "expected String to String or NDList to NDList, found "
+                    "expected String to String, GenerationResult, Generation or Iterator, Input to"
+                            + " Output, or NDList to NDList; found "
                             + input.getName()
                             + " to "
                             + output.getName());
         }
         try {
-            return (Translator<I, O>) TextGenerationTranslator.open(model, arguments);
-        } catch (IOException | CheckpointException e) {
+            return (Translator<I, O>) translator(output, model, arguments);
+        } catch (IOException | CheckpointException | IllegalArgumentException e) {
             throw new TranslateException(e.getMessage(), e);
         }
+    }
+
+    private static Translator<?, ?> translator(
+            Class<?> output, Model model, Map<String, ?> arguments)
+            throws IOException, CheckpointException {
+        if (output == NDList.class) {
+            return new NoopTranslator();
+        }
+        if (output == Output.class) {
+            return new ServingTranslator(model, arguments);
+        }
+        if (output == String.class) {
+            return new TextGenerationTranslator.OfString<>(
+                    model, arguments, (answer, hasEnded) -> answer.result().text());
+        }
+        if (output == GenerationResult.class) {
+            return new TextGenerationTranslator.OfString<>(
+                    model, arguments, (answer, hasEnded) -> answer.result());
+        }
+        return new TextGenerationTranslator.OfString<>(
+                model, arguments, (answer, hasEnded) -> hasEnded ? answer.again() : answer);
     }
 }

@@ -5,21 +5,25 @@ import io.pbsattn.PrefillReport;
 /**
  * An answer and what it took.
  *
- * @param text the answer
- * @param finishReason {@code stop} if the model ended it, {@code length} if the limit did
+ * @param text the answer, without the stop string that ended it
+ * @param finishReason why it ended
  * @param promptTokens tokens of the prompt
  * @param reusedTokens those of them that an earlier prompt had left in the cache
  * @param prefillSeconds wall time until the prompt had run
- * @param decodeTokens tokens that were decoded
- * @param decodeSeconds wall time of decoding
- * @param report attention's density and time per stage in the prefill
+ * @param firstTokenSeconds wall time from the start until the first token was chosen; 0 if none was
+ * @param decodeTokens tokens that were generated, an end token included
+ * @param decodeSeconds wall time of choosing them and running them through the model; what the
+ *     caller did between them is not in it
+ * @param report attention's density and time per stage in the prefill; null if the prefill was
+ *     cancelled
  */
 public record GenerationResult(
         String text,
-        String finishReason,
+        FinishReason finishReason,
         int promptTokens,
         int reusedTokens,
         double prefillSeconds,
+        double firstTokenSeconds,
         int decodeTokens,
         double decodeSeconds,
         PrefillReport report) {}

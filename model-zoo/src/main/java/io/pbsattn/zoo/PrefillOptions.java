@@ -55,6 +55,15 @@ public final class PrefillOptions {
         return listener;
     }
 
+    /** These options with another listener; the caller's own stay as they are. */
+    PrefillOptions withListener(ProgressListener other) {
+        PrefillOptions copy = new PrefillOptions();
+        copy.chunkTokens = chunkTokens;
+        copy.logitPositions = logitPositions;
+        copy.listener = other;
+        return copy;
+    }
+
     /** The positions to compute logits for, checked against the prompt. */
     int[] logitPositions(int tokens) {
         if (logitPositions == null) {

@@ -1,60 +1,159 @@
 package io.pbsattn.zoo;
 
 import ai.djl.Model;
+import ai.djl.inference.streaming.StreamingTranslator;
 import ai.djl.ndarray.NDList;
-import ai.djl.ndarray.NDManager;
-import ai.djl.ndarray.types.Shape;
 import ai.djl.translate.Batchifier;
-import ai.djl.translate.Translator;
 import ai.djl.translate.TranslatorContext;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.Stream;
 
 /**
  * Turns a message into ids by the chat template, and the ids that {@link CausalLm} generates into
- * text.
+ * text: whole by {@code predict}, piece by piece by {@code streamingPredict}.
+ *
+ * @param <I> the input, which has a message
+ * @param <O> the output, which is made from an answer
  */
-final class TextGenerationTranslator implements Translator<String, String> {
+abstract class TextGenerationTranslator<I, O> implements StreamingTranslator<I, O> {
+
+    private static final String PROMPT = "prompt";
 
     private final PromptEncoder encoder;
-    private final int maxNewTokens;
+    private final Detokenizer detokenizer;
 
-    private TextGenerationTranslator(PromptEncoder encoder, int maxNewTokens) {
-        this.encoder = encoder;
-        this.maxNewTokens = maxNewTokens;
-    }
-
-    static TextGenerationTranslator open(Model model, Map<String, ?> arguments)
-            throws IOException, CheckpointException {
+    /** Opens the tokenizer and the chat template of a model's folder. */
+    TextGenerationTranslator(Model model) throws IOException, CheckpointException {
         Path folder = model.getModelPath();
-        Object limit = arguments.get("max_new_tokens");
-        int maxNewTokens =
-                limit == null
-                        ? GenerationConfig.read(folder).maxNewTokens()
-                        : (int) Double.parseDouble(limit.toString());
-        return new TextGenerationTranslator(PromptEncoder.open(folder), maxNewTokens);
+        encoder = PromptEncoder.open(folder);
+        detokenizer = TextGenerator.openDetokenizer(encoder, folder);
+    }
+
+    /** What the input asks. */
+    abstract String message(I input);
+
+    /** How the input is to be answered. */
+    abstract GenerationOptions options(I input);
+
+    /** The output of an answer that has ended. */
+    abstract O whole(I input, Generation answer);
+
+    /**
+     * The output of an answer that is still to come; reading it to its end releases what it holds.
+     */
+    abstract O streamed(I input, Generation answer);
+
+    /** {@inheritDoc} */
+    @Override
+    public NDList processInput(TranslatorContext ctx, I input) {
+        TextPrompt prompt =
+                new TextPrompt(
+                        ctx.getNDManager(),
+                        encoder.encode(
+                                List.of(ChatMessage.user(message(input))),
+                                new ChatTemplateOptions()),
+                        options(input),
+                        detokenizer);
+        ctx.setAttachment(PROMPT, new Request<>(input, prompt));
+        return prompt;
     }
 
     /** {@inheritDoc} */
     @Override
-    public NDList processInput(TranslatorContext ctx, String message) {
-        NDManager manager = ctx.getNDManager();
-        long[] ids = encoder.encode(List.of(ChatMessage.user(message)), new ChatTemplateOptions());
-        return new NDList(
-                manager.create(ids, new Shape(1, ids.length)), manager.create((long) maxNewTokens));
+    public O processOutput(TranslatorContext ctx, NDList list) {
+        Request<I> request = request(ctx);
+        return whole(request.input(), request.prompt().generation());
     }
 
     /** {@inheritDoc} */
     @Override
-    public String processOutput(TranslatorContext ctx, NDList list) {
-        return encoder.tokenizer().decode(list.singletonOrThrow().toLongArray(), true);
+    public StreamOutput<O> processStreamOutput(TranslatorContext ctx, Stream<NDList> list) {
+        Request<I> request = request(ctx);
+        Generation answer = request.prompt().generation();
+        answer.whenClosed(list::close);
+        return new StreamOutput<>() {
+
+            @Override
+            public O getIterativeOutputInternal() {
+                return streamed(request.input(), answer);
+            }
+
+            @Override
+            protected O buildAsyncOutput() {
+                throw new UnsupportedOperationException(
+                        "streaming is iterative: getIterativeOutput() computes as it is read");
+            }
+
+            @Override
+            protected void computeAsyncOutputInternal(O output) {
+                throw new UnsupportedOperationException("streaming is iterative");
+            }
+        };
+    }
+
+    /** {@inheritDoc} */
+    @Override
+    public Support getSupport() {
+        return Support.ITERATIVE;
     }
 
     /** {@inheritDoc} */
     @Override
     public Batchifier getBatchifier() {
         return null;
+    }
+
+    @SuppressWarnings("unchecked")
+    private Request<I> request(TranslatorContext ctx) {
+        return (Request<I>) ctx.getAttachment(PROMPT);
+    }
+
+    /** What belongs together between the two halves of a translation. */
+    private record Request<I>(I input, TextPrompt prompt) {}
+
+    /** A message as a string; the options are those that the model was loaded with. */
+    static final class OfString<O> extends TextGenerationTranslator<String, O> {
+
+        private final GenerationOptions options;
+        private final Form<O> form;
+
+        OfString(Model model, Map<String, ?> arguments, Form<O> form)
+                throws IOException, CheckpointException {
+            super(model);
+            options = GenerationOptions.of(arguments);
+            this.form = form;
+        }
+
+        /** {@inheritDoc} */
+        @Override
+        String message(String input) {
+            return input;
+        }
+
+        /** {@inheritDoc} */
+        @Override
+        GenerationOptions options(String input) {
+            return options;
+        }
+
+        /** {@inheritDoc} */
+        @Override
+        O whole(String input, Generation answer) {
+            return form.of(answer, true);
+        }
+
+        /** {@inheritDoc} */
+        @Override
+        O streamed(String input, Generation answer) {
+            return form.of(answer, false);
+        }
+    }
+
+    /** Makes an output from an answer that has ended, or is still to come. */
+    interface Form<O> {
+        O of(Generation answer, boolean hasEnded);
     }
 }

@@ -4,21 +4,25 @@ import ai.djl.ndarray.NDManager;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.function.Predicate;
 
 /**
  * Answers messages with a model. It keeps what it has read: a message that begins like the one
  * before, as questions about one document do, is prefilled only from where it differs. Not to be
- * used from several threads at once.
+ * used from several threads at once, but for {@link Generation#cancel}.
  */
 public final class TextGenerator implements AutoCloseable {
 
     private final CausalLm model;
     private final PromptEncoder encoder;
+    private final Detokenizer detokenizer;
     private final TokenGenerator generator;
 
-    private TextGenerator(CausalLm model, PromptEncoder encoder, NDManager manager) {
+    private TextGenerator(
+            CausalLm model, PromptEncoder encoder, Detokenizer detokenizer, NDManager manager) {
         this.model = model;
         this.encoder = encoder;
+        this.detokenizer = detokenizer;
         generator = new TokenGenerator(model, manager);
     }
 
@@ -34,7 +38,14 @@ public final class TextGenerator implements AutoCloseable {
      */
     public static TextGenerator open(CausalLm model, Path folder, NDManager manager)
             throws IOException, CheckpointException {
-        return new TextGenerator(model, PromptEncoder.open(folder), manager);
+        PromptEncoder encoder = PromptEncoder.open(folder);
+        return new TextGenerator(model, encoder, openDetokenizer(encoder, folder), manager);
+    }
+
+    /** Opens the way back, from ids to text. */
+    static Detokenizer openDetokenizer(PromptEncoder encoder, Path folder)
+            throws IOException, CheckpointException {
+        return Detokenizer.open(encoder.tokenizer(), folder.resolve("tokenizer.json"));
     }
 
     /**
@@ -57,27 +68,86 @@ public final class TextGenerator implements AutoCloseable {
      *     context
      */
     public GenerationResult generate(String message, GenerationOptions options) {
-        return generate(
-                options.raw()
-                        ? encoder.encodeRaw(message)
-                        : encoder.encode(
-                                List.of(ChatMessage.user(message)), new ChatTemplateOptions()),
-                options);
+        return generate(message, options, piece -> true);
     }
 
-    private GenerationResult generate(long[] prompt, GenerationOptions options) {
-        GeneratedTokens generated =
-                generator.generate(
-                        prompt, options.maxNewTokens(model.generationConfig()), options.prefill());
-        return new GenerationResult(
-                encoder.tokenizer().decode(generated.ids(), true),
-                generated.endedByEos() ? "stop" : "length",
-                generated.promptTokens(),
-                generated.reusedTokens(),
-                generated.prefillSeconds(),
-                generated.decodeTokens(),
-                generated.decodeSeconds(),
-                generated.report());
+    /**
+     * Answers a message and lets a listener follow.
+     *
+     * @param message what the user says
+     * @param options how to answer
+     * @param listener takes the pieces of the answer as they come, and returns false to end it
+     * @return the answer, as far as it went
+     * @throws IllegalArgumentException if the message is empty or does not fit into the model's
+     *     context
+     */
+    public GenerationResult generate(
+            String message, GenerationOptions options, Predicate<String> listener) {
+        try (Generation answer = stream(message, options)) {
+            return answer.result(listener);
+        }
+    }
+
+    /**
+     * Begins to answer a message; the answer is computed as it is read.
+     *
+     * @param message what the user says
+     * @param options how to answer
+     * @return the answer, to be closed before the next one begins
+     * @throws IllegalArgumentException if the message is empty or does not fit into the model's
+     *     context
+     * @throws IllegalStateException if the answer before has neither ended nor been closed
+     */
+    public Generation stream(String message, GenerationOptions options) {
+        return options.raw()
+                ? stream(encoder.encodeRaw(message), options)
+                : streamChat(List.of(ChatMessage.user(message)), options);
+    }
+
+    /**
+     * Begins to answer a chat, by the model's chat template.
+     *
+     * @param messages what has been said, the question last
+     * @param options how to answer
+     * @return the answer, to be closed before the next one begins
+     * @throws IllegalArgumentException if the template refuses the messages, they do not fit into
+     *     the model's context, or there is no template and more than one message
+     * @throws IllegalStateException if the answer before has neither ended nor been closed
+     */
+    public Generation streamChat(List<ChatMessage> messages, GenerationOptions options) {
+        return streamChat(messages, new ChatTemplateOptions(), options);
+    }
+
+    /**
+     * Begins to answer a chat, by the model's chat template.
+     *
+     * @param messages what has been said, the question last
+     * @param templateOptions what else the template is given
+     * @param options how to answer
+     * @return the answer, to be closed before the next one begins
+     * @throws IllegalArgumentException if the template refuses the messages, they do not fit into
+     *     the model's context, or there is no template and more than one message
+     * @throws IllegalStateException if the answer before has neither ended nor been closed
+     */
+    public Generation streamChat(
+            List<ChatMessage> messages,
+            ChatTemplateOptions templateOptions,
+            GenerationOptions options) {
+        return stream(encoder.encode(messages, templateOptions), options);
+    }
+
+    /**
+     * Begins to continue a prompt of ids, as a template or another tokenizer made it.
+     *
+     * @param promptIds ids of the model's vocabulary, at least one
+     * @param options how to answer
+     * @return the answer, to be closed before the next one begins
+     * @throws IllegalArgumentException if there is no id, or they do not fit into the model's
+     *     context
+     * @throws IllegalStateException if the answer before has neither ended nor been closed
+     */
+    public Generation stream(long[] promptIds, GenerationOptions options) {
+        return new Generation(generator.stream(promptIds, options), detokenizer, options.stop());
     }
 
     /** {@inheritDoc} */

@@ -1,16 +1,12 @@
 package io.pbsattn.zoo;
 
-import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
-import ai.djl.ndarray.types.Shape;
-import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.List;
-import java.util.Set;
+import java.util.function.Consumer;
 
 /**
- * Generates greedily, prompt after prompt, and keeps the cache: what a prompt shares with the one
- * before is not run again.
+ * Continues prompts, one after another, and keeps the cache: what a prompt shares with what was
+ * read and answered before is not run again.
  */
 final class TokenGenerator implements AutoCloseable {
 
@@ -23,28 +19,40 @@ final class TokenGenerator implements AutoCloseable {
     private final NDManager manager;
     private KvCache cache;
     private long[] cached = {};
+    private TokenStream current;
 
     TokenGenerator(CausalLm model, NDManager manager) {
         this.model = model;
         this.manager = manager.newSubManager();
     }
 
+    /** Begins to continue a single prompt, whose cache is released when the stream ends. */
+    static TokenStream once(
+            CausalLm model, NDManager manager, long[] prompt, GenerationOptions options) {
+        TokenGenerator generator = new TokenGenerator(model, manager);
+        return generator.stream(prompt, options, ids -> generator.manager.close());
+    }
+
     /**
-     * Answers a prompt.
+     * Begins to continue a prompt; the work is done as tokens are asked for.
      *
      * @param prompt ids, at least one
-     * @param maxNewTokens the most tokens to generate; fewer where the model's context ends
-     * @param options of the prefill
+     * @param options how to go about it
      * @throws IllegalArgumentException if the prompt leaves no room for an answer in the model's
      *     context
+     * @throws IllegalStateException if the stream before has not ended
      */
-    GeneratedTokens generate(long[] prompt, int maxNewTokens, PrefillOptions options) {
+    TokenStream stream(long[] prompt, GenerationOptions options) {
+        return stream(prompt, options, ids -> cached = ids);
+    }
+
+    private TokenStream stream(long[] prompt, GenerationOptions options, Consumer<long[]> onEnd) {
+        if (current != null && current.isOpen()) {
+            throw new IllegalStateException(
+                    "the generation before has neither ended nor been closed");
+        }
         if (prompt.length == 0) {
             throw new IllegalArgumentException("prompt: expected at least one token");
-        }
-        if (maxNewTokens < 1) {
-            throw new IllegalArgumentException(
-                    "maxNewTokens: expected at least 1, found " + maxNewTokens);
         }
         if (cache == null) {
             cache = model.newCache(manager, 1, model.contextLimit());
@@ -59,57 +67,13 @@ final class TokenGenerator implements AutoCloseable {
                             + model.contextLimit()
                             + " with the answer");
         }
-        int room = model.contextLimit() - prompt.length;
-        int limit = Math.min(maxNewTokens, room);
+        GenerationSettings settings =
+                GenerationSettings.of(options, model.generationConfig(), prompt.length);
         int reused = prepareCache(prompt);
-        cache.reserve(prompt.length - reused + limit);
-        try (NDManager scope = manager.newSubManager()) {
-            long[] fresh = Arrays.copyOfRange(prompt, reused, prompt.length);
-            NDArray ids = scope.create(fresh, new Shape(1, fresh.length));
-            PrefillResult prefill = model.prefill(ids, cache, options);
-            cached = prompt;
-            long start = System.nanoTime();
-            List<Long> generated = decode(scope, prefill.logits().squeeze(1), limit);
-            double seconds = (System.nanoTime() - start) / 1e9;
-            Set<Long> ends = model.generationConfig().eosTokenIds();
-            boolean ended = ends.contains(generated.get(generated.size() - 1));
-            long[] answer =
-                    generated.stream()
-                            .limit(generated.size() - (ended ? 1 : 0))
-                            .mapToLong(Long::longValue)
-                            .toArray();
-            return new GeneratedTokens(
-                    answer,
-                    ended,
-                    prompt.length,
-                    reused,
-                    prefill.seconds(),
-                    generated.size(),
-                    seconds,
-                    prefill.report());
-        } finally {
-            // What decoding has added is not kept; after a failure, neither is the new part of the
-            // prompt.
-            cache.trimTo(cached.length);
-        }
-    }
-
-    private List<Long> decode(NDManager scope, NDArray promptLogits, int limit) {
-        List<Long> generated = new ArrayList<>();
-        NDArray logits = promptLogits;
-        while (true) {
-            long next = logits.argMax(-1).toLongArray()[0];
-            logits.close();
-            generated.add(next);
-            if (generated.size() == limit
-                    || model.generationConfig().eosTokenIds().contains(next)) {
-                return generated;
-            }
-            try (NDManager step = scope.newSubManager()) {
-                logits = model.decode(step.create(new long[] {next}, new Shape(1, 1)), cache);
-                logits.attach(scope);
-            }
-        }
+        current =
+                new TokenStream(
+                        model, cache, manager.newSubManager(), prompt, reused, settings, onEnd);
+        return current;
     }
 
     /**
@@ -129,6 +93,9 @@ final class TokenGenerator implements AutoCloseable {
     /** {@inheritDoc} */
     @Override
     public void close() {
+        if (current != null) {
+            current.close();
+        }
         manager.close();
     }
 }

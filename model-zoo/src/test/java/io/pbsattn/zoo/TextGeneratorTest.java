@@ -28,11 +28,11 @@ public class TextGeneratorTest {
                 Assert.assertEquals(whole.reusedTokens(), 0);
                 Assert.assertTrue(reused.reusedTokens() > 200, "reused " + reused.reusedTokens());
                 Assert.assertEquals(reused.promptTokens(), whole.promptTokens());
-                Assert.assertEquals(whole.finishReason(), "stop");
+                Assert.assertEquals(whole.finishReason(), FinishReason.EOS);
                 GenerationResult cut =
                         fresh.generate(second, new GenerationOptions().optMaxNewTokens(2));
                 Assert.assertEquals(cut.decodeTokens(), 2);
-                Assert.assertEquals(cut.finishReason(), "length");
+                Assert.assertEquals(cut.finishReason(), FinishReason.LENGTH);
                 Assert.assertTrue(whole.text().startsWith(cut.text()), cut.text());
             }
         }

@@ -1,0 +1,242 @@
+package io.pbsattn.zoo;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDList;
+import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.Shape;
+import io.pbsattn.PrefillReport;
+import java.util.Arrays;
+import java.util.NoSuchElementException;
+import java.util.PrimitiveIterator;
+import java.util.Spliterator;
+import java.util.Spliterators;
+import java.util.concurrent.CancellationException;
+import java.util.function.Consumer;
+import java.util.stream.Stream;
+import java.util.stream.StreamSupport;
+
+/**
+ * The tokens that follow a prompt, each computed when it is asked for; the token that ends the
+ * answer is not among them. The first one takes the prefill. Whatever ends it, between two tokens
+ * or by an exception, the cache then holds whole tokens, and its owner is told which.
+ */
+final class TokenStream implements PrimitiveIterator.OfLong, AutoCloseable {
+
+    /** Room for this many new tokens is made at once. */
+    private static final int ROOM = 1024;
+
+    private final CausalLm model;
+    private final KvCache cache;
+    private final NDManager scope;
+    private final GenerationSettings settings;
+    private final Sampler sampler;
+    private final int promptTokens;
+    private final int reusedTokens;
+    private final int limit;
+    private final Consumer<long[]> onEnd;
+    private final long start = System.nanoTime();
+
+    /** The prompt and what follows it. */
+    private long[] ids;
+
+    private int size;
+    private boolean isReady;
+    private volatile FinishReason reason;
+    private boolean isOpen = true;
+    private volatile boolean isCancelled;
+    private PrefillReport report;
+    private double prefillSeconds;
+    private double firstTokenSeconds;
+    private double decodeSeconds;
+    private int decodeTokens;
+
+    /**
+     * Constructs the stream; nothing is run yet.
+     *
+     * @param scope is closed with the stream
+     * @param prompt at least one id, fewer than the model's context
+     * @param reusedTokens of the prompt, which the cache holds
+     * @param onEnd takes the ids that the cache holds in the end
+     */
+    TokenStream(
+            CausalLm model,
+            KvCache cache,
+            NDManager scope,
+            long[] prompt,
+            int reusedTokens,
+            GenerationSettings settings,
+            Consumer<long[]> onEnd) {
+        this.model = model;
+        this.cache = cache;
+        this.scope = scope;
+        this.reusedTokens = reusedTokens;
+        this.settings = settings;
+        this.onEnd = onEnd;
+        promptTokens = prompt.length;
+        limit = Math.min(settings.maxNewTokens(), model.contextLimit() - promptTokens);
+        sampler = new Sampler(settings.sampling(), prompt);
+        ids = prompt.clone();
+        size = promptTokens;
+    }
+
+    /** {@inheritDoc} */
+    @Override
+    public synchronized boolean hasNext() {
+        if (!isReady && reason == null) {
+            try {
+                if (decodeTokens == limit) {
+                    end(FinishReason.LENGTH);
+                } else {
+                    advance();
+                }
+            } catch (Stop e) {
+                end(FinishReason.CANCELLED);
+            } catch (RuntimeException | Error e) {
+                end(FinishReason.CANCELLED);
+                throw e;
+            }
+        }
+        return isReady;
+    }
+
+    /** {@inheritDoc} */
+    @Override
+    public synchronized long nextLong() {
+        if (!hasNext()) {
+            throw new NoSuchElementException("the answer has ended: " + reason);
+        }
+        isReady = false;
+        return ids[size - 1];
+    }
+
+    /** Computes the next token, or finds that there is none. */
+    private void advance() {
+        checkCancelled();
+        float[] logits = decodeTokens == 0 ? prefill() : decode();
+        long begin = System.nanoTime();
+        int id = sampler.next(logits);
+        ++decodeTokens;
+        decodeSeconds += since(begin);
+        if (decodeTokens == 1) {
+            firstTokenSeconds = since(start);
+        }
+        if (settings.eosTokenIds().contains((long) id)) {
+            end(FinishReason.EOS);
+            return;
+        }
+        ids = size == ids.length ? Arrays.copyOf(ids, size + size / 2 + 1) : ids;
+        ids[size++] = id;
+        isReady = true;
+    }
+
+    private float[] prefill() {
+        long begin = System.nanoTime();
+        cache.reserve(promptTokens - reusedTokens + Math.min(limit, ROOM));
+        PrefillOptions options = settings.prefill();
+        ProgressListener listener = options.listener();
+        PrefillOptions stoppable =
+                options.withListener(
+                        (done, total) -> {
+                            listener.onProgress(done, total);
+                            checkCancelled();
+                        });
+        float[] logits = run(Arrays.copyOfRange(ids, reusedTokens, promptTokens), stoppable, true);
+        prefillSeconds = since(begin);
+        return logits;
+    }
+
+    private float[] decode() {
+        long begin = System.nanoTime();
+        float[] logits = run(new long[] {ids[size - 1]}, new PrefillOptions(), false);
+        decodeSeconds += since(begin);
+        return logits;
+    }
+
+    /** Runs tokens and gives the logits of the last one. */
+    private float[] run(long[] tokens, PrefillOptions options, boolean isPrompt) {
+        try (NDManager step = scope.newSubManager()) {
+            NDArray input = step.create(tokens, new Shape(1, tokens.length));
+            PrefillResult result = model.prefill(input, cache, options);
+            report = isPrompt ? result.report() : report;
+            return result.logits().toFloatArray();
+        }
+    }
+
+    private void checkCancelled() {
+        if (isCancelled || Thread.currentThread().isInterrupted()) {
+            throw new Stop();
+        }
+    }
+
+    /** Ends the answer before its next token; may be called from any thread. */
+    void cancel() {
+        isCancelled = true;
+    }
+
+    /** Ends the answer because of what its tokens say; goes before other reasons. */
+    synchronized void stop() {
+        end(FinishReason.STOP);
+        reason = FinishReason.STOP;
+    }
+
+    private synchronized void end(FinishReason why) {
+        reason = reason == null ? why : reason;
+        isReady = false;
+        if (isOpen) {
+            isOpen = false;
+            scope.close();
+            onEnd.accept(Arrays.copyOf(ids, cache.length()));
+        }
+    }
+
+    synchronized boolean isOpen() {
+        return isOpen;
+    }
+
+    /** Reads the answer to its end and gives all of it. */
+    synchronized long[] rest() {
+        while (hasNext()) {
+            nextLong();
+        }
+        return Arrays.copyOfRange(ids, promptTokens, size);
+    }
+
+    /** The tokens as lists of one id (1, 1), which a manager owns; closing it ends the answer. */
+    Stream<NDList> lists(NDManager manager) {
+        Shape shape = new Shape(1, 1);
+        return StreamSupport.longStream(
+                        Spliterators.spliteratorUnknownSize(this, Spliterator.ORDERED), false)
+                .mapToObj(id -> new NDList(manager.create(new long[] {id}, shape)))
+                .onClose(this::close);
+    }
+
+    /** What the answer took so far; it is final once the stream has ended. */
+    synchronized GenerationResult result(String text) {
+        return new GenerationResult(
+                text,
+                reason,
+                promptTokens,
+                reusedTokens,
+                prefillSeconds,
+                firstTokenSeconds,
+                decodeTokens,
+                decodeSeconds,
+                report);
+    }
+
+    private static double since(long nanoTime) {
+        return (System.nanoTime() - nanoTime) / 1e9;
+    }
+
+    /** Cancels it if it has not ended; waits for a token that is being computed. */
+    @Override
+    public void close() {
+        cancel();
+        end(FinishReason.CANCELLED);
+    }
+
+    /** Leaves the prefill or the loop; never leaves this class. */
+    private static final class Stop extends CancellationException {
+        private static final long serialVersionUID = 1L;
+    }
+}
