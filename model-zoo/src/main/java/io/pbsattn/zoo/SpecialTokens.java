@@ -75,8 +75,9 @@ final class SpecialTokens {
             try {
                 for (JsonElement element : json.get("added_tokens").getAsJsonArray()) {
                     JsonObject token = element.getAsJsonObject();
-                    token.get("id").getAsLong();
-                    token.get("content").getAsString();
+                    if (token.get("id").getAsLong() < 0 || token.get("content").isJsonNull()) {
+                        throw new IllegalArgumentException("not a token: " + token);
+                    }
                     tokens.add(token);
                 }
             } catch (RuntimeException e) {
