@@ -76,8 +76,8 @@ final class Arguments {
     }
 
     private Text asText(String name, Object value) {
-        if (value instanceof Text) {
-            return (Text) value;
+        if (value instanceof Text text) {
+            return text;
         }
         throw new JinjaException(
                 function

@@ -134,24 +134,24 @@ final class ExpressionParser {
     }
 
     private static boolean holds(String operator, Object a, Object b) {
-        switch (operator) {
-            case "==":
-                return Python.equal(a, b);
-            case "!=":
-                return !Python.equal(a, b);
-            case "in":
-                return Python.contains(b, a);
-            case "not in":
-                return !Python.contains(b, a);
-            case "<":
-                return Python.compare(a, b) < 0;
-            case "<=":
-                return Python.compare(a, b) <= 0;
-            case ">":
-                return Python.compare(a, b) > 0;
-            default:
-                return Python.compare(a, b) >= 0;
-        }
+        return switch (operator) {
+  case "==" -> 
+Python.equal(a, b);
+  case "!=" -> 
+!Python.equal(a, b);
+  case "in" -> 
+Python.contains(b, a);
+  case "not in" -> 
+!Python.contains(b, a);
+  case "<" -> 
+Python.compare(a, b) < 0;
+  case "<=" -> 
+Python.compare(a, b) <= 0;
+  case ">" -> 
+Python.compare(a, b) > 0;
+  default -> 
+Python.compare(a, b) >= 0;
+};
     }
 
     private Expression parseSum() {
@@ -205,21 +205,25 @@ final class ExpressionParser {
     private Expression parsePrimary() {
         Token token = tokens.next();
         switch (token.kind()) {
-            case STRING:
-                StringBuilder string = new StringBuilder(token.text());
+  case STRING -> {
+StringBuilder string = new StringBuilder(token.text());
                 while (tokens.peek().kind() == Kind.STRING) {
                     string.append(tokens.next().text());
                 }
                 Text text = Text.of(string.toString());
                 return scope -> text;
-            case INTEGER:
-                return constant(token, Long::valueOf);
-            case FLOAT:
-                return constant(token, Double::valueOf);
-            case NAME:
-                return name(token);
-            case OPERATOR:
-                if (token.text().equals("(")) {
+}
+  case INTEGER -> {
+return constant(token, Long::valueOf);
+}
+  case FLOAT -> {
+return constant(token, Double::valueOf);
+}
+  case NAME -> {
+return name(token);
+}
+  case OPERATOR -> {
+if (token.text().equals("(")) {
                     return parseBrackets();
                 } else if (token.text().equals("[")) {
                     List<Expression> items = parseUntil("]");
@@ -228,9 +232,10 @@ final class ExpressionParser {
                     return parseMap();
                 }
                 throw tokens.unexpected(token);
-            default:
-                throw tokens.unexpected(token);
-        }
+}
+  default -> 
+throw tokens.unexpected(token);
+}
     }
 
     private static Expression constant(
@@ -245,21 +250,22 @@ final class ExpressionParser {
 
     private Expression name(Token token) {
         switch (token.text()) {
-            case "true":
-            case "True":
-                return scope -> true;
-            case "false":
-            case "False":
-                return scope -> false;
-            case "none":
-            case "None":
-                return scope -> null;
-            default:
-                if (RESERVED.contains(token.text())) {
+  case "true", "True" -> {
+return scope -> true;
+}
+  case "false", "False" -> {
+return scope -> false;
+}
+  case "none", "None" -> {
+return scope -> null;
+}
+  default -> {
+if (RESERVED.contains(token.text())) {
                     throw tokens.unexpected(token);
                 }
                 return scope -> scope.get(token.text());
-        }
+}
+}
     }
 
     private Expression parseBrackets() {
@@ -384,12 +390,12 @@ final class ExpressionParser {
         return located(
                 scope -> {
                     Object function = base.value(scope);
-                    if (function instanceof Callable) {
-                        return ((Callable) function)
+                    if (function instanceof Callable callable) {
+                        return callable
                                 .call(arguments.values(scope), arguments.namedValues(scope));
                     }
-                    throw function instanceof Undefined
-                            ? ((Undefined) function).error()
+                    throw function instanceof Undefined undefined
+                            ? undefined.error()
                             : new JinjaException("cannot call " + Python.typeName(function));
                 });
     }
@@ -466,18 +472,16 @@ final class ExpressionParser {
     }
 
     private static boolean beginsArgument(Token token) {
-        switch (token.kind()) {
-            case NAME:
-                return !RESERVED.contains(token.text())
+        return switch (token.kind()) {
+  case NAME -> 
+!RESERVED.contains(token.text())
                         && !token.text().equals("not")
                         && !token.text().equals("in");
-            case STRING:
-            case INTEGER:
-            case FLOAT:
-                return true;
-            default:
-                return token.is(Kind.OPERATOR, "[") || token.is(Kind.OPERATOR, "{");
-        }
+  case STRING, INTEGER, FLOAT -> 
+true;
+  default -> 
+token.is(Kind.OPERATOR, "[") || token.is(Kind.OPERATOR, "{");
+};
     }
 
     private Expression arithmetic(String operator, Expression a, Expression b) {

@@ -122,8 +122,8 @@ final class Filters {
     private static Object integer(Object value, Arguments arguments) {
         Object missing = arguments.take("default", 0L);
         if (Python.isNumber(value)) {
-            return value instanceof Double
-                    ? (Object) ((Double) value).longValue()
+            return value instanceof Double d
+                    ? (Object) d.longValue()
                     : Python.integer(value, "int");
         }
         try {
@@ -159,7 +159,7 @@ final class Filters {
     private static Object orDefault(Object value, Arguments arguments) {
         Object other = arguments.take("default_value", Text.of(""));
         boolean whenFalse = arguments.flag("boolean", false);
-        boolean missing = value instanceof Undefined || whenFalse && !Python.isTrue(value);
+        boolean missing = value instanceof Undefined || (whenFalse && !Python.isTrue(value));
         return missing ? other : value;
     }
 
@@ -199,7 +199,7 @@ final class Filters {
             return Python.item(item, attribute);
         }
         Object value = item;
-        for (String part : attribute.toString().split("\\.")) {
+        for (String part : attribute.toString().split("\\.", -1)) {
             value =
                     part.matches("\\d+")
                             ? Python.item(value, Long.valueOf(part))
@@ -230,8 +230,8 @@ final class Filters {
 
     private static int ignoringCase(Object a, Object b) {
         return Python.compare(
-                a instanceof Text ? TextMethods.lower((Text) a) : a,
-                b instanceof Text ? TextMethods.lower((Text) b) : b);
+                a instanceof Text text ? TextMethods.lower(text) : a,
+                b instanceof Text text ? TextMethods.lower(text) : b);
     }
 
     private static Object sort(Object value, Arguments arguments) {
@@ -259,9 +259,10 @@ final class Filters {
     }
 
     private static boolean sameIgnoringCase(Object a, Object b) {
-        return a instanceof Text && b instanceof Text
-                ? TextMethods.lower((Text) a).equals(TextMethods.lower((Text) b))
-                : Python.equal(a, b);
+        if (a instanceof Text x && b instanceof Text y) {
+            return TextMethods.lower(x).equals(TextMethods.lower(y));
+        }
+        return Python.equal(a, b);
     }
 
     private static Object sum(Object value, Arguments arguments) {

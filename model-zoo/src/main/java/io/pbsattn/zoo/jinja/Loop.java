@@ -31,40 +31,40 @@ final class Loop {
     }
 
     Object attribute(String name) {
-        switch (name) {
-            case "index":
-                return index + 1L;
-            case "index0":
-                return (long) index;
-            case "revindex":
-                return (long) items.size() - index;
-            case "revindex0":
-                return items.size() - index - 1L;
-            case "first":
-                return index == 0;
-            case "last":
-                return index == items.size() - 1;
-            case "length":
-                return (long) items.size();
-            case "depth":
-                return (long) depth;
-            case "depth0":
-                return depth - 1L;
-            case "previtem":
-                return index > 0
+        return switch (name) {
+  case "index" -> 
+index + 1L;
+  case "index0" -> 
+(long) index;
+  case "revindex" -> 
+(long) items.size() - index;
+  case "revindex0" -> 
+items.size() - index - 1L;
+  case "first" -> 
+index == 0;
+  case "last" -> 
+index == items.size() - 1;
+  case "length" -> 
+(long) items.size();
+  case "depth" -> 
+(long) depth;
+  case "depth0" -> 
+depth - 1L;
+  case "previtem" -> 
+index > 0
                         ? items.get(index - 1)
                         : new Undefined("there is no previous item");
-            case "nextitem":
-                return index + 1 < items.size()
+  case "nextitem" -> 
+index + 1 < items.size()
                         ? items.get(index + 1)
                         : new Undefined("there is no next item");
-            case "cycle":
-                return (Callable) (values, named) -> values.get(index % values.size());
-            case "changed":
-                return (Callable) (values, named) -> changed(values);
-            default:
-                return new Undefined("loop has no attribute '" + name + "'");
-        }
+  case "cycle" -> 
+(Callable) (values, named) -> values.get(index % values.size());
+  case "changed" -> 
+(Callable) (values, named) -> changed(values);
+  default -> 
+new Undefined("loop has no attribute '" + name + "'");
+};
     }
 
     private boolean changed(List<Object> values) {

@@ -34,8 +34,8 @@ final class Python {
         if (java instanceof Double || java instanceof Float || java instanceof BigDecimal) {
             return ((Number) java).doubleValue();
         }
-        if (java instanceof Number) {
-            return ((Number) java).longValue();
+        if (java instanceof Number number) {
+            return number.longValue();
         }
         if (java instanceof Map) {
             Map<Object, Object> map = new LinkedHashMap<>();
@@ -67,8 +67,8 @@ final class Python {
             return "a list";
         } else if (value instanceof Map) {
             return "a mapping";
-        } else if (value instanceof Undefined) {
-            return "an undefined value (" + ((Undefined) value).what() + ")";
+        } else if (value instanceof Undefined undefined) {
+            return "an undefined value (" + undefined.what() + ")";
         }
         return value instanceof Callable ? "a function" : "an object";
     }
@@ -76,12 +76,12 @@ final class Python {
     static boolean isTrue(Object value) {
         if (value == null || value instanceof Undefined) {
             return false;
-        } else if (value instanceof Boolean) {
-            return (Boolean) value;
-        } else if (value instanceof Number) {
-            return ((Number) value).doubleValue() != 0;
-        } else if (value instanceof Text) {
-            return !((Text) value).isEmpty();
+        } else if (value instanceof Boolean b) {
+            return b;
+        } else if (value instanceof Number number) {
+            return number.doubleValue() != 0;
+        } else if (value instanceof Text text) {
+            return !text.isEmpty();
         } else if (value instanceof List) {
             return !((List<?>) value).isEmpty();
         }
@@ -93,7 +93,7 @@ final class Python {
     }
 
     private static Number number(Object value) {
-        return value instanceof Boolean ? (Boolean) value ? 1L : 0L : (Number) value;
+        return value instanceof Boolean b ? b ? 1L : 0L : (Number) value;
     }
 
     /** An integer that an index or an argument needs. */
@@ -133,7 +133,7 @@ final class Python {
                                                                     e.getValue(),
                                                                     other.get(e.getKey())));
         }
-        return a instanceof Undefined && b instanceof Undefined || Objects.equals(a, b);
+        return (a instanceof Undefined && b instanceof Undefined) || Objects.equals(a, b);
     }
 
     private static int compareNumbers(Object a, Object b) {
@@ -150,8 +150,8 @@ final class Python {
         if (isNumber(a) && isNumber(b)) {
             return compareNumbers(a, b);
         }
-        if (a instanceof Text && b instanceof Text) {
-            return ((Text) a).compareTo((Text) b);
+        if (a instanceof Text x && b instanceof Text y) {
+            return x.compareTo(y);
         }
         if (a instanceof List && b instanceof List) {
             List<?> x = (List<?>) a;
@@ -167,11 +167,11 @@ final class Python {
     }
 
     static JinjaException wrongOperands(String operator, Object a, Object b) {
-        if (a instanceof Undefined) {
-            return ((Undefined) a).error();
+        if (a instanceof Undefined undefined) {
+            return undefined.error();
         }
-        if (b instanceof Undefined) {
-            return ((Undefined) b).error();
+        if (b instanceof Undefined undefined) {
+            return undefined.error();
         }
         return new JinjaException(
                 "cannot apply '" + operator + "' to " + typeName(a) + " and " + typeName(b));
@@ -179,8 +179,8 @@ final class Python {
 
     static Object arithmetic(String operator, Object a, Object b) {
         if (operator.equals("+")) {
-            if (a instanceof Text && b instanceof Text) {
-                return ((Text) a).plus((Text) b);
+            if (a instanceof Text x && b instanceof Text y) {
+                return x.plus(y);
             }
             if (a instanceof List && b instanceof List) {
                 List<Object> both = new ArrayList<>((List<?>) a);
@@ -188,16 +188,16 @@ final class Python {
                 return a instanceof Tuple ? new Tuple(both) : both;
             }
         }
-        if (operator.equals("%") && a instanceof Text) {
+        if (operator.equals("%") && a instanceof Text text) {
             return TextMethods.format(
-                    (Text) a, b instanceof Tuple ? (Tuple) b : Collections.singletonList(b));
+                    text, b instanceof Tuple tuple ? tuple : Collections.singletonList(b));
         }
         if (operator.equals("*")) {
-            if (a instanceof Text && b instanceof Long) {
-                return repeat((Text) a, (Long) b);
+            if (a instanceof Text text && b instanceof Long times) {
+                return repeat(text, times);
             }
-            if (a instanceof Long && b instanceof Text) {
-                return repeat((Text) b, (Long) a);
+            if (a instanceof Long times && b instanceof Text text) {
+                return repeat(text, times);
             }
         }
         if (!isNumber(a) || !isNumber(b)) {
@@ -224,18 +224,23 @@ final class Python {
 
     private static Object integers(String operator, long x, long y) {
         switch (operator) {
-            case "+":
-                return Math.addExact(x, y);
-            case "-":
-                return Math.subtractExact(x, y);
-            case "*":
-                return Math.multiplyExact(x, y);
-            case "//":
-                return Math.floorDiv(x, y);
-            case "%":
-                return Math.floorMod(x, y);
-            default:
-                double power = Math.pow(x, y);
+  case "+" -> {
+return Math.addExact(x, y);
+}
+  case "-" -> {
+return Math.subtractExact(x, y);
+}
+  case "*" -> {
+return Math.multiplyExact(x, y);
+}
+  case "//" -> {
+return Math.floorDiv(x, y);
+}
+  case "%" -> {
+return Math.floorMod(x, y);
+}
+  default -> {
+double power = Math.pow((double) x, (double) y);
                 if (y < 0) {
                     return power;
                 }
@@ -243,6 +248,7 @@ final class Python {
                     throw new ArithmeticException("the result is too large");
                 }
                 return (long) power;
+            }
         }
     }
 
@@ -250,26 +256,26 @@ final class Python {
         if (y == 0 && "//%".contains(operator)) {
             throw new ArithmeticException("division by zero");
         }
-        switch (operator) {
-            case "+":
-                return x + y;
-            case "-":
-                return x - y;
-            case "*":
-                return x * y;
-            case "/":
-                return x / y;
-            case "//":
-                return Math.floor(x / y);
-            case "%":
-                return x - y * Math.floor(x / y);
-            default:
-                return Math.pow(x, y);
-        }
+        return switch (operator) {
+  case "+" -> 
+x + y;
+  case "-" -> 
+x - y;
+  case "*" -> 
+x * y;
+  case "/" -> 
+x / y;
+  case "//" -> 
+Math.floor(x / y);
+  case "%" -> 
+x - y * Math.floor(x / y);
+  default -> 
+Math.pow(x, y);
+};
     }
 
     static Object negative(Object value) {
-        return value instanceof Double ? (Object) (-(Double) value) : arithmetic("-", 0L, value);
+        return value instanceof Double d ? (Object) (-d) : arithmetic("-", 0L, value);
     }
 
     static boolean contains(Object container, Object item) {
@@ -299,8 +305,8 @@ final class Python {
         if (value instanceof Map) {
             return new ArrayList<>(((Map<?, ?>) value).keySet());
         }
-        if (value instanceof Text) {
-            Text text = (Text) value;
+        if (value instanceof Text text) {
+            
             List<Object> characters = new ArrayList<>();
             for (int i = 0; i < text.length(); ) {
                 int next = text.toString().offsetByCodePoints(i, 1);
@@ -328,18 +334,18 @@ final class Python {
 
     /** {@code value.name}: a method or attribute first, then a key. */
     static Object attribute(Object value, String name) {
-        if (value instanceof Undefined) {
-            throw ((Undefined) value).error();
+        if (value instanceof Undefined undefined) {
+            throw undefined.error();
         }
         Object found = null;
-        if (value instanceof Text) {
-            found = TextMethods.find((Text) value, name);
+        if (value instanceof Text text) {
+            found = TextMethods.find(text, name);
         } else if (value instanceof Map) {
             found = MapMethods.find((Map<?, ?>) value, name);
-        } else if (value instanceof Namespace) {
-            return ((Namespace) value).get(name);
-        } else if (value instanceof Loop) {
-            return ((Loop) value).attribute(name);
+        } else if (value instanceof Namespace namespace) {
+            return namespace.get(name);
+        } else if (value instanceof Loop loop) {
+            return loop.attribute(name);
         }
         if (found != null) {
             return found;
@@ -353,15 +359,15 @@ final class Python {
 
     /** {@code value[key]}. */
     static Object item(Object value, Object key) {
-        if (value instanceof Undefined) {
-            throw ((Undefined) value).error();
+        if (value instanceof Undefined undefined) {
+            throw undefined.error();
         }
         if (value instanceof Map && ((Map<?, ?>) value).containsKey(key)) {
             return ((Map<?, ?>) value).get(key);
         }
-        if ((value instanceof List || value instanceof Text) && key instanceof Long) {
+        if ((value instanceof List || value instanceof Text) && key instanceof Long position) {
             List<Object> items = items(value);
-            long index = (Long) key;
+            long index = position;
             index += index < 0 ? items.size() : 0;
             return index >= 0 && index < items.size()
                     ? items.get((int) index)
@@ -375,8 +381,8 @@ final class Python {
     /** {@code value[from:to:step]}; each of the three may be None. */
     static Object slice(Object value, Object from, Object to, Object stepOrNone) {
         if (!(value instanceof Text) && !(value instanceof List)) {
-            throw value instanceof Undefined
-                    ? ((Undefined) value).error()
+            throw value instanceof Undefined undefined
+                    ? undefined.error()
                     : new JinjaException("cannot take a slice of " + typeName(value));
         }
         int size = (int) length(value);
@@ -388,10 +394,10 @@ final class Python {
         long high = step > 0 ? size : size - 1;
         long start = bound(from, step > 0 ? low : high, size, low, high);
         long end = bound(to, step > 0 ? high : low, size, low, high);
-        if (value instanceof Text && step == 1) {
+        if (value instanceof Text text && step == 1) {
             String string = value.toString();
             int first = string.offsetByCodePoints(0, (int) start);
-            return ((Text) value)
+            return text
                     .substring(
                             first,
                             string.offsetByCodePoints(first, (int) Math.max(0, end - start)));
@@ -419,8 +425,8 @@ final class Python {
 
     /** {@code str(value)}; nothing for what is undefined. */
     static Text text(Object value) {
-        if (value instanceof Text) {
-            return (Text) value;
+        if (value instanceof Text text) {
+            return text;
         }
         return value instanceof Undefined ? Text.of("") : represent(value);
     }
@@ -435,14 +441,14 @@ final class Python {
     private static void represent(Text.Builder out, Object value) {
         if (value == null) {
             out.append("None");
-        } else if (value instanceof Boolean) {
-            out.append((Boolean) value ? "True" : "False");
-        } else if (value instanceof Double) {
-            out.append(floatText((Double) value));
+        } else if (value instanceof Boolean b) {
+            out.append(b ? "True" : "False");
+        } else if (value instanceof Double d) {
+            out.append(floatText(d));
         } else if (value instanceof Long) {
             out.append(value.toString());
-        } else if (value instanceof Text) {
-            representText(out, (Text) value);
+        } else if (value instanceof Text text) {
+            representText(out, text);
         } else if (value instanceof List) {
             List<?> list = (List<?>) value;
             boolean round = value instanceof Tuple;
@@ -480,7 +486,7 @@ final class Python {
                 out.append("\\").append("nrt".substring(plain, plain + 1));
             } else if (c == quote || c == '\\') {
                 out.append("\\").append(text.substring(i, i + 1));
-            } else if (c < ' ' || c >= 0x7f && c < 0xa1 || c == 0xad) {
+            } else if (c < ' ' || (c >= 0x7f && c < 0xa1) || c == 0xad) {
                 out.append(String.format("\\x%02x", (int) c));
             } else {
                 out.append(text.substring(i, i + 1));
@@ -517,10 +523,10 @@ final class Python {
 
     /** What Python's {@code str.isspace} holds for. */
     static boolean isSpace(char c) {
-        return c >= '\t' && c <= '\r'
-                || c >= 0x1c && c <= ' '
+        return (c >= '\t' && c <= '\r')
+                || (c >= 0x1c && c <= ' ')
                 || c == 0x85
-                || c > 0x7f && (Character.isSpaceChar(c));
+                || (c > 0x7f &&  Character.isSpaceChar(c));
     }
 
     /** Where a text ends without white space at its end. */

@@ -57,10 +57,10 @@ final class PythonJson {
     private void write(Object value, int depth) {
         if (value == null || value instanceof Boolean || value instanceof Long) {
             out.append(String.valueOf(value));
-        } else if (value instanceof Double) {
-            out.append(number((Double) value));
-        } else if (value instanceof Text) {
-            string((Text) value);
+        } else if (value instanceof Double d) {
+            out.append(number(d));
+        } else if (value instanceof Text text) {
+            string(text);
         } else if (value instanceof List) {
             List<?> list = (List<?>) value;
             out.append("[");
@@ -91,8 +91,8 @@ final class PythonJson {
     }
 
     private static Text key(Object key) {
-        if (key instanceof Text) {
-            return (Text) key;
+        if (key instanceof Text text) {
+            return text;
         }
         if (key == null || key instanceof Boolean) {
             return Text.of(String.valueOf(key));
@@ -128,7 +128,7 @@ final class PythonJson {
                 out.append("\\").append("nrtbf".substring(plain, plain + 1));
             } else if (c == '"' || c == '\\') {
                 out.append("\\").append(text.substring(i, i + 1));
-            } else if (c < ' ' || ascii && c > '~') {
+            } else if (c < ' ' || (ascii && c > '~')) {
                 out.append(String.format("\\u%04x", (int) c));
             } else {
                 out.append(text.substring(i, i + 1));

@@ -33,37 +33,37 @@ final class StatementParser {
         while (true) {
             Token token = tokens.next();
             switch (token.kind()) {
-                case DATA:
-                    body.add(
+  case DATA -> 
+body.add(
                             (scope, out) -> {
                                 out.append(token.text());
                                 return Flow.NEXT;
                             });
-                    break;
-                case VARIABLE_BEGIN:
-                    Expression value = expressions.parseTuple();
+  case VARIABLE_BEGIN -> {
+Expression value = expressions.parseTuple();
                     tokens.expect(Kind.VARIABLE_END);
                     body.add(
                             (scope, out) -> {
                                 out.append(writable(value.value(scope), token.line()));
                                 return Flow.NEXT;
                             });
-                    break;
-                case BLOCK_BEGIN:
-                    if (ends.contains(tokens.peek().text())) {
+}
+  case BLOCK_BEGIN -> {
+if (ends.contains(tokens.peek().text())) {
                         return (scope, out) -> runAll(body, scope, out);
                     }
                     body.add(parseTag());
-                    break;
-                case END:
-                    if (!ends.isEmpty()) {
+}
+  case END -> {
+if (!ends.isEmpty()) {
                         throw new JinjaException("expected one of the tags " + ends)
                                 .at(token.line());
                     }
                     return (scope, out) -> runAll(body, scope, out);
-                default:
-                    throw tokens.unexpected(token);
-            }
+}
+  default -> 
+throw tokens.unexpected(token);
+}
         }
     }
 
@@ -87,29 +87,29 @@ final class StatementParser {
 
     private Statement parseTag() {
         Token tag = tokens.expectName();
-        switch (tag.text()) {
-            case "if":
-                return parseIf();
-            case "for":
-                return parseFor();
-            case "set":
-                return parseSet();
-            case "macro":
-                return parseMacro();
-            case "generation":
-                return parseGeneration();
-            case "with":
-                return parseWith();
-            case "filter":
-                return parseFilterBlock();
-            case "break":
-                return parseJump(tag, Flow.BREAK);
-            case "continue":
-                return parseJump(tag, Flow.CONTINUE);
-            default:
-                throw new JinjaException("unknown or unsupported tag '" + tag.text() + "'")
+        return switch (tag.text()) {
+  case "if" -> 
+parseIf();
+  case "for" -> 
+parseFor();
+  case "set" -> 
+parseSet();
+  case "macro" -> 
+parseMacro();
+  case "generation" -> 
+parseGeneration();
+  case "with" -> 
+parseWith();
+  case "filter" -> 
+parseFilterBlock();
+  case "break" -> 
+parseJump(tag, Flow.BREAK);
+  case "continue" -> 
+parseJump(tag, Flow.CONTINUE);
+  default -> 
+throw new JinjaException("unknown or unsupported tag '" + tag.text() + "'")
                         .at(tag.line());
-        }
+};
     }
 
     private Statement parseJump(Token tag, Flow flow) {
@@ -180,7 +180,7 @@ final class StatementParser {
                 return otherwise.run(new Scope(scope), out);
             }
             Object outer = scope.get("loop");
-            Loop loop = new Loop(items, outer instanceof Loop ? ((Loop) outer).depth() + 1 : 1);
+            Loop loop = new Loop(items, outer instanceof Loop around ? around.depth() + 1 : 1);
             for (int i = 0; i < items.size(); ++i) {
                 loop.goTo(i);
                 Scope inner = new Scope(scope);
@@ -262,11 +262,11 @@ final class StatementParser {
         tokens.expect(Kind.BLOCK_END);
         return (scope, out) -> {
             Object target = scope.get(name);
-            if (!(target instanceof Namespace)) {
+            if (!(target instanceof Namespace namespace)) {
                 throw new JinjaException("'" + name + "' is no namespace: cannot set an attribute")
                         .at(line);
             }
-            ((Namespace) target).set(attribute, value.value(scope));
+            namespace.set(attribute, value.value(scope));
             return Flow.NEXT;
         };
     }

@@ -34,7 +34,7 @@ final class Tests {
         unary("lower", v -> TextMethods.lower(Python.text(v)).equals(Python.text(v)));
         binary("divisibleby", (a, b) -> Python.integer(a, "divisibleby") % (Long) b == 0);
         binary("in", (a, b) -> Python.contains(b, a));
-        binary("sameas", (a, b) -> a == b || a instanceof Boolean && a.equals(b));
+        binary("sameas", (a, b) -> a == b || (a instanceof Boolean && a.equals(b)));
         for (String name : List.of("eq", "equalto", "==")) {
             binary(name, Python::equal);
         }

@@ -105,7 +105,7 @@ public final class Text implements Comparable<Text> {
     /** {@inheritDoc} */
     @Override
     public boolean equals(Object other) {
-        return other instanceof Text && value.equals(((Text) other).value);
+        return other instanceof Text text && value.equals(text.value);
     }
 
     /** {@inheritDoc} */

@@ -127,7 +127,7 @@ final class TextMethods {
     }
 
     private static String notEmpty(Object separator) {
-        if (!(separator instanceof Text) || ((Text) separator).isEmpty()) {
+        if (!(separator instanceof Text text) || text.isEmpty()) {
             throw new JinjaException("str.split: expected a separator that is not empty");
         }
         return separator.toString();
@@ -157,13 +157,13 @@ final class TextMethods {
 
     private static boolean anyOf(Arguments arguments, Predicate<String> test) {
         Object given = arguments.take("prefix");
-        List<?> options = given instanceof Tuple ? (Tuple) given : List.of(asText(given));
+        List<?> options = given instanceof Tuple tuple ? tuple : List.of(asText(given));
         return options.stream().anyMatch(option -> test.test(asText(option).toString()));
     }
 
     private static Text asText(Object value) {
-        if (value instanceof Text) {
-            return (Text) value;
+        if (value instanceof Text text) {
+            return text;
         }
         throw new JinjaException("expected a string, found " + Python.typeName(value));
     }
@@ -272,27 +272,26 @@ final class TextMethods {
     /** {@code format % arguments} for {@code %s}, {@code %d} and {@code %%}. */
     static Text format(Text format, List<?> arguments) {
         Text.Builder result = new Text.Builder();
+        String string = format.toString();
         int next = 0;
-        for (int i = 0; i < format.length(); ++i) {
-            char c = format.toString().charAt(i);
-            if (c != '%') {
-                result.append(format.substring(i, i + 1));
-                continue;
-            }
-            ++i;
-            char kind = i < format.length() ? format.toString().charAt(i) : ' ';
-            if (kind == '%') {
+        int from = 0;
+        for (int at = string.indexOf('%'); at >= 0; at = string.indexOf('%', from)) {
+            result.append(format.substring(from, at));
+            from = Math.min(at + 2, string.length());
+            String directive = string.substring(at, from);
+            if (directive.equals("%%")) {
                 result.append("%");
-            } else if (kind != 's' && kind != 'd') {
-                throw new JinjaException("only %s, %d and %% are known in a format");
+            } else if (!directive.equals("%s") && !directive.equals("%d")) {
+                throw new JinjaException("unknown directive '" + directive + "' in a format");
             } else if (next == arguments.size()) {
                 throw new JinjaException("not enough arguments for a format");
-            } else if (kind == 's') {
+            } else if (directive.equals("%s")) {
                 result.append(Python.text(arguments.get(next++)));
             } else {
-                result.append(Long.toString(Python.integer(arguments.get(next++), "%d")));
+                result.append(Long.toString(Python.integer(arguments.get(next++), directive)));
             }
         }
+        result.append(format.substring(from));
         if (next < arguments.size()) {
             throw new JinjaException("too many arguments for a format");
         }

@@ -31,15 +31,15 @@ record Token(Kind kind, String text, int line) {
 
     /** How errors show it. */
     String shown() {
-        switch (kind) {
-            case END:
-                return "the end of the template";
-            case BLOCK_END:
-                return "'%}'";
-            case VARIABLE_END:
-                return "'}}'";
-            default:
-                return "'" + text + "'";
-        }
+        return switch (kind) {
+  case END -> 
+"the end of the template";
+  case BLOCK_END -> 
+"'%}'";
+  case VARIABLE_END -> 
+"'}}'";
+  default -> 
+"'" + text + "'";
+};
     }
 }

@@ -50,7 +50,7 @@ public class JinjaTemplateTest {
             {"{% for m in messages recursive %}{% endfor %}", "recursive"},
             {"{{ x | groupby('y') }}", "'groupby'"},
             {"{{ x is filter }}", "'filter'"},
-            {"{{ '%05d' % 3 }}", "%s, %d and %%"},
+            {"{{ '%05d' % 3 }}", "'%0'"},
             {"{{ strftime_now('%U') }}", "%U"},
             {"{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}", "without end"},
             {"{{ range(10 ** 9) }}", "too many"},
