@@ -4,7 +4,6 @@ import com.google.gson.JsonElement;
 import com.google.gson.JsonObject;
 import io.pbsattn.zoo.jinja.JinjaException;
 import io.pbsattn.zoo.jinja.JinjaTemplate;
-import io.pbsattn.zoo.jinja.Text;
 import java.io.IOException;
 import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
@@ -18,6 +17,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.TreeMap;
+import java.util.function.UnaryOperator;
 
 /** A model's chat templates: they turn messages into the text that the model was trained on. */
 public final class ChatTemplate {
@@ -28,13 +28,19 @@ public final class ChatTemplate {
     private static final List<String> TOKEN_KEYS =
             List.of("bos_token", "eos_token", "pad_token", "unk_token");
 
-    private final Map<String, JinjaTemplate> templates;
+    private final Map<String, Source> templates;
     private final Map<String, Object> specialTokens;
+    private final Clock clock;
 
-    private ChatTemplate(Map<String, JinjaTemplate> templates, Map<String, Object> specialTokens) {
+    private ChatTemplate(
+            Map<String, Source> templates, Map<String, Object> specialTokens, Clock clock) {
         this.templates = templates;
         this.specialTokens = specialTokens;
+        this.clock = clock;
     }
+
+    /** A template as it is written, and ready to be rendered. */
+    private record Source(String text, JinjaTemplate template) {}
 
     /**
      * Reads the template of {@code chat_template.jinja}, or that or those of {@code
@@ -53,18 +59,18 @@ public final class ChatTemplate {
 
     static Optional<ChatTemplate> read(Path folder, Clock clock)
             throws IOException, CheckpointException {
-        Map<String, JinjaTemplate> templates = new TreeMap<>();
+        Map<String, Source> templates = new TreeMap<>();
         Map<String, Object> tokens = new HashMap<>();
         Path configFile = folder.resolve("tokenizer_config.json");
         Path templateFile = folder.resolve("chat_template.jinja");
         if (Files.exists(templateFile)) {
-            templates.put(DEFAULT, compile(templateFile, clock));
+            templates.put(DEFAULT, compile(templateFile));
         }
         if (Files.exists(configFile)) {
             JsonFile config = JsonFile.read(configFile);
             readTokens(config, tokens);
             if (templates.isEmpty() && config.has(KEY)) {
-                readTemplates(configFile, config, clock, templates);
+                readTemplates(configFile, config, templates);
             }
         }
         Path more = folder.resolve("additional_chat_templates");
@@ -72,13 +78,13 @@ public final class ChatTemplate {
             try (DirectoryStream<Path> files = Files.newDirectoryStream(more, "*.jinja")) {
                 for (Path file : files) {
                     String name = file.getFileName().toString().replaceFirst("\\.jinja$", "");
-                    templates.put(name, compile(file, clock));
+                    templates.put(name, compile(file));
                 }
             }
         }
         return templates.isEmpty()
                 ? Optional.empty()
-                : Optional.of(new ChatTemplate(templates, tokens));
+                : Optional.of(new ChatTemplate(templates, tokens, clock));
     }
 
     private static void readTokens(JsonFile config, Map<String, Object> tokens)
@@ -97,11 +103,11 @@ public final class ChatTemplate {
 
     /** One template, or a list of named ones. */
     private static void readTemplates(
-            Path file, JsonFile config, Clock clock, Map<String, JinjaTemplate> templates)
+            Path file, JsonFile config, Map<String, Source> templates)
             throws CheckpointException {
         JsonElement element = config.get(KEY);
         if (!element.isJsonArray()) {
-            templates.put(DEFAULT, compile(file + ": " + KEY, config.string(KEY), clock));
+            templates.put(DEFAULT, compile(file + ": " + KEY, config.string(KEY)));
             return;
         }
         for (JsonElement entry : element.getAsJsonArray()) {
@@ -111,7 +117,7 @@ public final class ChatTemplate {
             }
             String name = object.get("name").getAsString();
             String source = object.get("template").getAsString();
-            templates.put(name, compile(file + ": " + KEY + " '" + name + "'", source, clock));
+            templates.put(name, compile(file + ": " + KEY + " '" + name + "'", source));
         }
     }
 
@@ -121,15 +127,13 @@ public final class ChatTemplate {
                 && element.getAsJsonPrimitive().isString();
     }
 
-    private static JinjaTemplate compile(Path file, Clock clock)
-            throws IOException, CheckpointException {
-        return compile(file.toString(), Files.readString(file), clock);
+    private static Source compile(Path file) throws IOException, CheckpointException {
+        return compile(file.toString(), Files.readString(file));
     }
 
-    private static JinjaTemplate compile(String where, String source, Clock clock)
-            throws CheckpointException {
+    private static Source compile(String where, String source) throws CheckpointException {
         try {
-            return JinjaTemplate.compile(source, clock);
+            return new Source(source, JinjaTemplate.compile(source));
         } catch (JinjaException e) {
             throw new CheckpointException(where + ": " + e.getMessage(), e);
         }
@@ -140,45 +144,93 @@ public final class ChatTemplate {
      *
      * @param messages what has been said, at least one message
      * @param options what else the template is given
-     * @return the prompt, special tokens included; it knows what the messages and tools wrote
+     * @return the prompt, special tokens included
      * @throws IllegalArgumentException if there is no message, no template of that name, or the
      *     template fails or refuses; says why
      */
-    public Text render(List<ChatMessage> messages, ChatTemplateOptions options) {
+    public String render(List<ChatMessage> messages, ChatTemplateOptions options) {
+        return render(choose(options), variables(messages, options, value -> value), clock);
+    }
+
+    /**
+     * Writes a chat twice, the second time in the {@link Disguise} of what messages, tools and
+     * variables say, which tells what the template itself wrote.
+     */
+    Prompt render(List<ChatMessage> messages, ChatTemplateOptions options, SpecialTokens tokens) {
+        Source source = choose(options);
+        Map<String, Object> variables = variables(messages, options, value -> value);
+        Clock now = Clock.fixed(clock.instant(), clock.getZone());
+        String text = render(source, variables, now);
+        Disguise disguise = new Disguise(tokens.names(), source.text, variables);
+        String disguised;
+        try {
+            disguised = render(source, variables(messages, options, disguise::hide), now);
+        } catch (IllegalArgumentException e) {
+            throw forgeable(e);
+        }
+        if (disguise.reveal(disguised).equals(text)) {
+            return new Prompt(text, disguised);
+        }
+        // The template changes what is said; as long as it writes the same tokens, all are its own.
+        if (tokens.find(disguised).equals(tokens.find(text))) {
+            return new Prompt(text, text);
+        }
+        throw forgeable(null);
+    }
+
+    private static IllegalArgumentException forgeable(Exception cause) {
+        return new IllegalArgumentException(
+                "chat template: which special tokens it writes depends on the characters of"
+                        + " messages, tools or variables, so that those could forge one",
+                cause);
+    }
+
+    /** The variables of a template, of which roles and the model's own tokens keep their looks. */
+    private Map<String, Object> variables(
+            List<ChatMessage> messages, ChatTemplateOptions options, UnaryOperator<Object> look) {
         if (messages.isEmpty()) {
             throw new IllegalArgumentException("messages: expected at least one");
         }
-        Map<String, Object> context = new HashMap<>(specialTokens);
-        context.put("tools", JinjaTemplate.outside(options.tools()));
-        context.put("documents", null);
-        context.put("add_generation_prompt", options.generationPrompt());
-        context.putAll(options.variables());
+        Map<String, Object> variables = new HashMap<>(specialTokens);
+        variables.put("tools", look.apply(options.tools()));
+        variables.put("documents", null);
+        variables.put("add_generation_prompt", options.generationPrompt());
+        options.variables().forEach((name, value) -> variables.put(name, look.apply(value)));
         List<Object> values = new ArrayList<>();
-        messages.forEach(message -> values.add(value(message)));
-        context.put("messages", values);
+        for (ChatMessage message : messages) {
+            Map<String, Object> value = new LinkedHashMap<>();
+            value.put("role", message.role());
+            value.put("content", look.apply(message.content()));
+            message.fields().forEach((name, field) -> value.put(name, look.apply(field)));
+            values.add(value);
+        }
+        variables.put("messages", values);
+        return variables;
+    }
+
+    private static String render(Source source, Map<String, Object> variables, Clock now) {
         try {
-            return choose(options).render(context);
+            return source.template.render(variables, now);
         } catch (JinjaException e) {
             throw new IllegalArgumentException("chat template: " + e.getMessage(), e);
         }
     }
 
-    /** The role is one of the template's own words: it may be part of a special token. */
-    private static Map<String, Object> value(ChatMessage message) {
-        Map<String, Object> value = new LinkedHashMap<>();
-        value.put("role", message.role());
-        value.put("content", JinjaTemplate.outside(message.content()));
-        message.fields().forEach((name, field) -> value.put(name, JinjaTemplate.outside(field)));
-        return value;
-    }
+    /**
+     * What a template wrote.
+     *
+     * @param text the prompt
+     * @param own the same with other characters where special tokens would not be the template's
+     */
+    record Prompt(String text, String own) {}
 
-    private JinjaTemplate choose(ChatTemplateOptions options) {
+    private Source choose(ChatTemplateOptions options) {
         String name = options.name();
         if (name == null) {
             boolean forTools = options.tools() != null && templates.containsKey(TOOL_USE);
             name = forTools ? TOOL_USE : DEFAULT;
         }
-        JinjaTemplate template = templates.get(name);
+        Source template = templates.get(name);
         if (template == null) {
             throw new IllegalArgumentException(
                     "chat template '" + name + "': expected one of " + templates.keySet());

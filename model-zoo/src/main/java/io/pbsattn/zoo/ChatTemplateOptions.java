@@ -50,8 +50,8 @@ public final class ChatTemplateOptions {
     }
 
     /**
-     * Sets a variable that a model's template reads, such as {@code enable_thinking}. Strings count
-     * as the template's own words: special tokens in them are special.
+     * Sets a variable that a model's template reads, such as {@code enable_thinking}. Special
+     * tokens in its strings are text, as in messages.
      *
      * @param variable its name
      * @param value a string, number, boolean, null, list or map

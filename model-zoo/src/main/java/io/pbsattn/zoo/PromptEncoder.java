@@ -1,7 +1,6 @@
 package io.pbsattn.zoo;
 
 import ai.djl.huggingface.tokenizers.HuggingFaceTokenizer;
-import io.pbsattn.zoo.jinja.Text;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -77,7 +76,7 @@ public final class PromptEncoder implements AutoCloseable {
      */
     public long[] encode(List<ChatMessage> messages, ChatTemplateOptions options) {
         if (template.isPresent()) {
-            return encode(template.get().render(messages, options));
+            return encode(template.get().render(messages, options, specialTokens));
         }
         if (messages.size() != 1 || !messages.get(0).role().equals("user")) {
             throw new IllegalArgumentException(
@@ -100,16 +99,11 @@ public final class PromptEncoder implements AutoCloseable {
         return tokenizer.encode(text, true, false).getIds();
     }
 
-    /**
-     * Encodes what a template wrote.
-     *
-     * @param prompt special tokens in it are special if no character of them came from outside
-     * @return ids
-     */
-    long[] encode(Text prompt) {
+    /** Encodes what a template wrote; only its own special tokens are special. */
+    private long[] encode(ChatTemplate.Prompt prompt) {
         SpecialTokens.Marked marked = specialTokens.mark(prompt);
         if (!marked.hasForged()) {
-            long[] ids = tokenizer.encode(prompt.toString(), false, false).getIds();
+            long[] ids = tokenizer.encode(prompt.text(), false, false).getIds();
             // A normalizer may make a special token of what did not look like one.
             if (specialTokens.count(ids) == marked.count()) {
                 return ids;

@@ -5,7 +5,6 @@ import com.google.gson.JsonArray;
 import com.google.gson.JsonElement;
 import com.google.gson.JsonObject;
 import com.google.gson.JsonPrimitive;
-import io.pbsattn.zoo.jinja.Text;
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
@@ -17,6 +16,7 @@ import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Set;
 
 /**
@@ -117,35 +117,52 @@ final class SpecialTokens {
         return found;
     }
 
-    /** Finds the special tokens that a template put into a text, and gives them secret names. */
-    Marked mark(Text text) {
-        String string = text.toString();
+    /** The tokens as they are written. */
+    Set<String> names() {
+        return secrets.keySet();
+    }
+
+    /** The special tokens of a text in their order. */
+    List<String> find(String text) {
+        List<String> found = new ArrayList<>();
+        for (int i = 0; i < text.length(); ) {
+            String token = tokenAt(text, i);
+            if (token != null) {
+                found.add(token);
+            }
+            i += token == null ? 1 : token.length();
+        }
+        return found;
+    }
+
+    /** The longest token that begins at a position, or null. */
+    private String tokenAt(String text, int position) {
+        for (String token : byFirst.getOrDefault(text.charAt(position), List.of())) {
+            if (text.startsWith(token, position)) {
+                return token;
+            }
+        }
+        return null;
+    }
+
+    /** Gives the special tokens that are the template's own their secret names. */
+    Marked mark(ChatTemplate.Prompt prompt) {
+        String text = prompt.text();
         StringBuilder marked = new StringBuilder();
         int count = 0;
         boolean hasForged = false;
-        int from = 0;
-        for (int i = 0; i < string.length(); ) {
-            String own = null;
-            for (String token : byFirst.getOrDefault(string.charAt(i), List.of())) {
-                if (string.startsWith(token, i)) {
-                    if (!text.anyOutside(i, i + token.length())) {
-                        own = token;
-                        break;
-                    }
-                    hasForged = true;
-                }
-            }
+        for (int i = 0; i < text.length(); ) {
+            String own = tokenAt(prompt.own(), i);
+            hasForged |= !Objects.equals(own, tokenAt(text, i));
             if (own == null) {
-                ++i;
+                marked.append(text.charAt(i++));
             } else {
-                marked.append(string, from, i).append(secrets.get(own));
+                marked.append(secrets.get(own));
                 ++count;
                 i += own.length();
-                from = i;
             }
         }
-        return new Marked(
-                marked.append(string, from, string.length()).toString(), count, hasForged);
+        return new Marked(marked.toString(), count, hasForged);
     }
 
     /**

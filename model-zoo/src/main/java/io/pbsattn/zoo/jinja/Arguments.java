@@ -1,5 +1,6 @@
 package io.pbsattn.zoo.jinja;
 
+import java.util.ArrayList;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
@@ -43,12 +44,12 @@ final class Arguments {
         return take(name, null);
     }
 
-    Text text(String name) {
+    String text(String name) {
         return asText(name, take(name));
     }
 
-    Text text(String name, String missing) {
-        return asText(name, take(name, Text.of(missing)));
+    String text(String name, String missing) {
+        return asText(name, take(name, missing));
     }
 
     long integer(String name, long missing) {
@@ -63,6 +64,13 @@ final class Arguments {
         return next < positional.size();
     }
 
+    /** Takes all that have a position and are left. */
+    List<Object> rest() {
+        List<Object> rest = new ArrayList<>(positional.subList(next, positional.size()));
+        next = positional.size();
+        return rest;
+    }
+
     /** Ends the taking. */
     void end() {
         if (next < positional.size() || !unused.isEmpty()) {
@@ -75,8 +83,8 @@ final class Arguments {
         }
     }
 
-    private Text asText(String name, Object value) {
-        if (value instanceof Text text) {
+    private String asText(String name, Object value) {
+        if (value instanceof String text) {
             return text;
         }
         throw new JinjaException(

@@ -1,7 +1,9 @@
 package io.pbsattn.zoo.jinja;
 
-/** A part of a template that has a value. */
+import com.hubspot.jinjava.interpret.JinjavaInterpreter;
+
+/** A parsed expression, evaluated with the variables of an interpreter's scope. */
 interface Expression {
 
-    Object value(Scope scope);
+    Object evaluate(JinjavaInterpreter interpreter);
 }

@@ -1,534 +1,421 @@
 package io.pbsattn.zoo.jinja;
 
-import io.pbsattn.zoo.jinja.Token.Kind;
+import com.hubspot.jinjava.el.ExtendedSyntaxBuilder;
+import com.hubspot.jinjava.el.ext.ExtendedParser;
+import com.hubspot.jinjava.interpret.JinjavaInterpreter;
 import java.util.ArrayList;
-import java.util.Iterator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
-import java.util.function.BiFunction;
+import jinjava.de.odysseus.el.tree.impl.Parser;
+import jinjava.de.odysseus.el.tree.impl.Scanner;
+import jinjava.de.odysseus.el.tree.impl.Scanner.Symbol;
 
-/** Reads expressions, with Jinja2's precedence of operators. */
-final class ExpressionParser {
+/**
+ * Reads expressions with jinjava's scanner, in Jinja2's order of operators: jinjava's own takes
+ * {@code not} and comparisons otherwise, and its operators are not Python's.
+ */
+final class ExpressionParser extends ExtendedParser {
 
+    private static final Set<String> KEYWORDS =
+            Set.of("and", "or", "not", "if", "else", "is", "in", "recursive");
     private static final Set<String> COMPARISONS = Set.of("==", "!=", "<", "<=", ">", ">=");
-    private static final Set<String> RESERVED = Set.of("if", "else", "and", "or", "is");
+    private static final Set<Symbol> LITERALS =
+            Set.of(Symbol.STRING, Symbol.INTEGER, Symbol.FLOAT);
 
-    private final TokenStream tokens;
-
-    ExpressionParser(TokenStream tokens) {
-        this.tokens = tokens;
+    private ExpressionParser(String source) {
+        super(new ExtendedSyntaxBuilder(), "#{" + source + "}");
     }
 
-    /** An expression that may choose: {@code a if b else c}. */
-    Expression parse() {
-        Expression value = parseOr();
-        while (tokens.takeName("if")) {
-            Expression chosen = value;
-            Expression condition = parseOr();
-            Expression other =
-                    tokens.takeName("else")
-                            ? parse()
-                            : scope -> new Undefined("an 'if' without 'else' has no value here");
-            value =
-                    scope ->
-                            Python.isTrue(condition.value(scope))
-                                    ? chosen.value(scope)
-                                    : other.value(scope);
-        }
-        return value;
+    /** What a parser reads. */
+    interface Rule<T> {
+        T read(ExpressionParser parser) throws Scanner.ScanException, Parser.ParseException;
     }
 
-    /** One expression, or a tuple of several without brackets. */
-    Expression parseTuple() {
-        Expression first = parse();
-        if (!tokens.peek().is(Kind.OPERATOR, ",")) {
-            return first;
-        }
-        List<Expression> items = new ArrayList<>(List.of(first));
-        while (tokens.takeOperator(",") && !endsTuple()) {
-            items.add(parse());
-        }
-        return scope -> new Tuple(values(items, scope));
-    }
-
-    private boolean endsTuple() {
-        Token token = tokens.peek();
-        return token.kind() == Kind.BLOCK_END
-                || token.kind() == Kind.VARIABLE_END
-                || token.is(Kind.OPERATOR, ")");
-    }
-
-    /** An expression in front of an {@code if} that is not its own. */
-    Expression parseOr() {
-        Expression left = parseAnd();
-        while (tokens.takeName("or")) {
-            Expression a = left;
-            Expression b = parseAnd();
-            left =
-                    scope -> {
-                        Object value = a.value(scope);
-                        return Python.isTrue(value) ? value : b.value(scope);
-                    };
-        }
-        return left;
-    }
-
-    private Expression parseAnd() {
-        Expression left = parseNot();
-        while (tokens.takeName("and")) {
-            Expression a = left;
-            Expression b = parseNot();
-            left =
-                    scope -> {
-                        Object value = a.value(scope);
-                        return Python.isTrue(value) ? b.value(scope) : value;
-                    };
-        }
-        return left;
-    }
-
-    private Expression parseNot() {
-        if (tokens.takeName("not")) {
-            Expression negated = parseNot();
-            return scope -> !Python.isTrue(negated.value(scope));
-        }
-        return parseComparison();
-    }
-
-    private Expression parseComparison() {
-        Expression first = parseSum();
-        List<String> operators = new ArrayList<>();
-        List<Expression> operands = new ArrayList<>();
-        while (true) {
-            Token token = tokens.peek();
-            if (token.kind() == Kind.OPERATOR && COMPARISONS.contains(token.text())) {
-                operators.add(tokens.next().text());
-            } else if (tokens.takeName("in")) {
-                operators.add("in");
-            } else if (token.is(Kind.NAME, "not") && tokens.peek(1).is(Kind.NAME, "in")) {
-                tokens.next();
-                tokens.next();
-                operators.add("not in");
-            } else {
-                break;
-            }
-            operands.add(parseSum());
-        }
-        if (operators.isEmpty()) {
-            return first;
-        }
-        return located(
-                scope -> {
-                    Object left = first.value(scope);
-                    for (int i = 0; i < operators.size(); ++i) {
-                        Object right = operands.get(i).value(scope);
-                        if (!holds(operators.get(i), left, right)) {
-                            return false;
-                        }
-                        left = right;
-                    }
-                    return true;
-                });
-    }
-
-    private static boolean holds(String operator, Object a, Object b) {
-        return switch (operator) {
-  case "==" -> 
-Python.equal(a, b);
-  case "!=" -> 
-!Python.equal(a, b);
-  case "in" -> 
-Python.contains(b, a);
-  case "not in" -> 
-!Python.contains(b, a);
-  case "<" -> 
-Python.compare(a, b) < 0;
-  case "<=" -> 
-Python.compare(a, b) <= 0;
-  case ">" -> 
-Python.compare(a, b) > 0;
-  default -> 
-Python.compare(a, b) >= 0;
-};
-    }
-
-    private Expression parseSum() {
-        Expression left = parseConcatenation();
-        while (isOperator("+", "-")) {
-            left = arithmetic(tokens.next().text(), left, parseConcatenation());
-        }
-        return left;
-    }
-
-    private Expression parseConcatenation() {
-        Expression left = parseProduct();
-        while (tokens.takeOperator("~")) {
-            Expression a = left;
-            Expression b = parseProduct();
-            left = scope -> Python.text(a.value(scope)).plus(Python.text(b.value(scope)));
-        }
-        return left;
-    }
-
-    private Expression parseProduct() {
-        Expression left = parsePower();
-        while (isOperator("*", "/", "//", "%")) {
-            left = arithmetic(tokens.next().text(), left, parsePower());
-        }
-        return left;
-    }
-
-    private Expression parsePower() {
-        Expression left = parseUnary(true);
-        while (isOperator("**")) {
-            left = arithmetic(tokens.next().text(), left, parseUnary(true));
-        }
-        return left;
-    }
-
-    private Expression parseUnary(boolean withFilters) {
-        Expression value;
-        if (tokens.takeOperator("-")) {
-            Expression positive = parseUnary(false);
-            value = located(scope -> Python.negative(positive.value(scope)));
-        } else if (tokens.takeOperator("+")) {
-            value = parseUnary(false);
-        } else {
-            value = parsePrimary();
-        }
-        value = parsePostfix(value);
-        return withFilters ? parseFilters(value) : value;
-    }
-
-    private Expression parsePrimary() {
-        Token token = tokens.next();
-        switch (token.kind()) {
-  case STRING -> {
-StringBuilder string = new StringBuilder(token.text());
-                while (tokens.peek().kind() == Kind.STRING) {
-                    string.append(tokens.next().text());
-                }
-                Text text = Text.of(string.toString());
-                return scope -> text;
-}
-  case INTEGER -> {
-return constant(token, Long::valueOf);
-}
-  case FLOAT -> {
-return constant(token, Double::valueOf);
-}
-  case NAME -> {
-return name(token);
-}
-  case OPERATOR -> {
-if (token.text().equals("(")) {
-                    return parseBrackets();
-                } else if (token.text().equals("[")) {
-                    List<Expression> items = parseUntil("]");
-                    return scope -> values(items, scope);
-                } else if (token.text().equals("{")) {
-                    return parseMap();
-                }
-                throw tokens.unexpected(token);
-}
-  default -> 
-throw tokens.unexpected(token);
-}
-    }
-
-    private static Expression constant(
-            Token token, java.util.function.Function<String, Object> parser) {
+    /** Reads a whole text. */
+    static <T> T parse(String source, Rule<T> rule) {
+        ExpressionParser parser = new ExpressionParser(source);
         try {
-            Object value = parser.apply(token.text().replace("_", ""));
-            return scope -> value;
-        } catch (NumberFormatException e) {
-            throw new JinjaException("number " + token.text() + " is too large").at(token.line());
+            parser.consumeToken();
+            parser.consumeToken(Symbol.START_EVAL_DEFERRED);
+            T result = rule.read(parser);
+            parser.consumeToken(Symbol.END_EVAL);
+            return result;
+        } catch (Scanner.ScanException | Parser.ParseException e) {
+            throw new JinjaException("cannot read '" + source.strip() + "': " + e.getMessage());
         }
     }
 
-    private Expression name(Token token) {
-        switch (token.text()) {
-  case "true", "True" -> {
-return scope -> true;
-}
-  case "false", "False" -> {
-return scope -> false;
-}
-  case "none", "None" -> {
-return scope -> null;
-}
-  default -> {
-if (RESERVED.contains(token.text())) {
-                    throw tokens.unexpected(token);
-                }
-                return scope -> scope.get(token.text());
-}
-}
+    static Expression expression(String source) {
+        return parse(source, ExpressionParser::expression);
     }
 
-    private Expression parseBrackets() {
-        if (tokens.takeOperator(")")) {
-            return scope -> new Tuple(List.of());
+    boolean at(String image) {
+        return getToken().getSymbol() != Symbol.STRING && getToken().getImage().equals(image);
+    }
+
+    boolean take(String image) throws Scanner.ScanException, Parser.ParseException {
+        boolean found = at(image);
+        if (found) {
+            consumeToken();
         }
-        Expression value = parseTuple();
-        tokens.expectOperator(")");
+        return found;
+    }
+
+    void expect(String image) throws Scanner.ScanException, Parser.ParseException {
+        if (!take(image)) {
+            fail(image);
+        }
+    }
+
+    String name() throws Scanner.ScanException, Parser.ParseException {
+        String image = getToken().getImage();
+        if (!atName()) {
+            fail("a name");
+        }
+        consumeToken();
+        return image;
+    }
+
+    private boolean atName() {
+        String image = getToken().getImage();
+        return !LITERALS.contains(getToken().getSymbol())
+                && image.matches("[A-Za-z_]\\w*")
+                && !KEYWORDS.contains(image);
+    }
+
+    Expression expression() throws Scanner.ScanException, Parser.ParseException {
+        Expression value = or();
+        while (take("if")) {
+            Expression yes = value;
+            Expression condition = or();
+            Expression no =
+                    take("else") ? expression() : i -> new Undefined("there is no 'else'");
+            value = i -> (Python.isTrue(condition.evaluate(i)) ? yes : no).evaluate(i);
+        }
         return value;
     }
 
-    private List<Expression> parseUntil(String bracket) {
+    Expression or() throws Scanner.ScanException, Parser.ParseException {
+        Expression left = and();
+        while (take("or")) {
+            Expression a = left;
+            Expression b = and();
+            left =
+                    i -> {
+                        Object value = a.evaluate(i);
+                        return Python.isTrue(value) ? value : b.evaluate(i);
+                    };
+        }
+        return left;
+    }
+
+    private Expression and() throws Scanner.ScanException, Parser.ParseException {
+        Expression left = not();
+        while (take("and")) {
+            Expression a = left;
+            Expression b = not();
+            left =
+                    i -> {
+                        Object value = a.evaluate(i);
+                        return Python.isTrue(value) ? b.evaluate(i) : value;
+                    };
+        }
+        return left;
+    }
+
+    private Expression not() throws Scanner.ScanException, Parser.ParseException {
+        if (take("not")) {
+            Expression value = not();
+            return i -> !Python.isTrue(value.evaluate(i));
+        }
+        return comparison();
+    }
+
+    private Expression comparison() throws Scanner.ScanException, Parser.ParseException {
+        Expression left = sum();
+        Expression result = null;
+        while (true) {
+            String operator = getToken().getImage();
+            if (at("not") && lookahead(0).getImage().equals("in")) {
+                consumeToken();
+                operator = "not in";
+            } else if (getToken().getSymbol() == Symbol.STRING
+                    || (!COMPARISONS.contains(operator) && !at("in"))) {
+                return result == null ? left : result;
+            }
+            consumeToken();
+            String compare = operator;
+            Expression a = left;
+            Expression b = sum();
+            Expression before = result;
+            result =
+                    i ->
+                            (before == null || Python.isTrue(before.evaluate(i)))
+                                    && Python.compare(compare, a.evaluate(i), b.evaluate(i));
+            left = b;
+        }
+    }
+
+    private Expression sum() throws Scanner.ScanException, Parser.ParseException {
+        Expression left = concatenation();
+        while (at("+") || at("-")) {
+            left = arithmetic(consumeToken().getImage(), left, concatenation());
+        }
+        return left;
+    }
+
+    private Expression concatenation() throws Scanner.ScanException, Parser.ParseException {
+        Expression left = product();
+        while (take("~")) {
+            Expression a = left;
+            Expression b = product();
+            left = i -> Python.text(a.evaluate(i)) + Python.text(b.evaluate(i));
+        }
+        return left;
+    }
+
+    private Expression product() throws Scanner.ScanException, Parser.ParseException {
+        Expression left = power();
+        while (at("*") || at("/") || at("//") || at("%")) {
+            left = arithmetic(consumeToken().getImage(), left, power());
+        }
+        return left;
+    }
+
+    private Expression power() throws Scanner.ScanException, Parser.ParseException {
+        Expression left = signed(true);
+        while (at("**")) {
+            left = arithmetic(consumeToken().getImage(), left, signed(true));
+        }
+        return left;
+    }
+
+    private static Expression arithmetic(String operator, Expression a, Expression b) {
+        return i -> Python.arithmetic(operator, a.evaluate(i), b.evaluate(i));
+    }
+
+    private Expression signed(boolean filtered) throws Scanner.ScanException, Parser.ParseException {
+        Expression value;
+        if (take("-")) {
+            value = arithmetic("-", i -> 0L, signed(false));
+        } else if (take("+")) {
+            value = arithmetic("+", i -> 0L, signed(false));
+        } else {
+            value = postfix(primary());
+        }
+        return filtered ? filters(value) : value;
+    }
+
+    private Expression primary() throws Scanner.ScanException, Parser.ParseException {
+        Symbol symbol = getToken().getSymbol();
+        if (symbol == Symbol.STRING) {
+            StringBuilder text = new StringBuilder();
+            while (getToken().getSymbol() == Symbol.STRING) {
+                text.append(consumeToken().getImage());
+            }
+            return constant(text.toString());
+        } else if (symbol == Symbol.INTEGER) {
+            return constant(parseInteger(consumeToken().getImage()).longValue());
+        } else if (symbol == Symbol.FLOAT) {
+            return constant(parseFloat(consumeToken().getImage()).doubleValue());
+        } else if (take("(")) {
+            return parentheses();
+        } else if (take("[")) {
+            List<Expression> items = items("]");
+            return i -> evaluate(items, i);
+        } else if (take("{")) {
+            return mapping();
+        }
+        String name = name();
+        return switch (name) {
+            case "true", "True" -> constant(true);
+            case "false", "False" -> constant(false);
+            case "none", "None" -> constant(null);
+            default -> i -> Variables.get(i, name);
+        };
+    }
+
+    private static Expression constant(Object value) {
+        return i -> value;
+    }
+
+    private static List<Object> evaluate(List<Expression> items, JinjavaInterpreter interpreter) {
+        List<Object> values = new ArrayList<>();
+        items.forEach(item -> values.add(item.evaluate(interpreter)));
+        return values;
+    }
+
+    private Expression parentheses() throws Scanner.ScanException, Parser.ParseException {
+        if (take(")")) {
+            return i -> new Tuple(List.of());
+        }
+        Expression first = expression();
+        if (take(")")) {
+            return first;
+        }
+        expect(",");
+        List<Expression> items = items(")");
+        items.add(0, first);
+        return i -> new Tuple(evaluate(items, i));
+    }
+
+    /** Reads expressions with commas between, and perhaps one behind, up to a bracket. */
+    private List<Expression> items(String close)
+            throws Scanner.ScanException, Parser.ParseException {
         List<Expression> items = new ArrayList<>();
-        while (!tokens.takeOperator(bracket)) {
-            items.add(parse());
-            if (!tokens.peek().is(Kind.OPERATOR, bracket)) {
-                tokens.expectOperator(",");
+        while (!take(close)) {
+            items.add(expression());
+            if (!at(close)) {
+                expect(",");
             }
         }
         return items;
     }
 
-    private Expression parseMap() {
-        List<Expression> keys = new ArrayList<>();
-        List<Expression> values = new ArrayList<>();
-        while (!tokens.takeOperator("}")) {
-            keys.add(parse());
-            tokens.expectOperator(":");
-            values.add(parse());
-            if (!tokens.peek().is(Kind.OPERATOR, "}")) {
-                tokens.expectOperator(",");
+    private Expression mapping() throws Scanner.ScanException, Parser.ParseException {
+        Map<Expression, Expression> entries = new LinkedHashMap<>();
+        while (!take("}")) {
+            Expression key = expression();
+            expect(":");
+            entries.put(key, expression());
+            if (!at("}")) {
+                expect(",");
             }
         }
-        return scope -> {
-            Map<Object, Object> map = new LinkedHashMap<>();
-            Iterator<Expression> each = values.iterator();
-            keys.forEach(key -> map.put(key.value(scope), each.next().value(scope)));
-            return map;
+        return i -> {
+            Map<Object, Object> dict = new LinkedHashMap<>();
+            entries.forEach((key, value) -> dict.put(key.evaluate(i), value.evaluate(i)));
+            return dict;
         };
     }
 
-    private Expression parsePostfix(Expression start) {
+    private Expression postfix(Expression start)
+            throws Scanner.ScanException, Parser.ParseException {
         Expression value = start;
         while (true) {
             Expression base = value;
-            if (tokens.takeOperator(".")) {
-                Token name = tokens.next();
-                if (name.kind() == Kind.INTEGER) {
-                    Long index = Long.valueOf(name.text());
-                    value = located(scope -> Python.item(base.value(scope), index));
-                } else if (name.kind() == Kind.NAME) {
-                    value = located(scope -> Python.attribute(base.value(scope), name.text()));
-                } else {
-                    throw tokens.unexpected(name);
+            if (take(".")) {
+                String name = name();
+                value = i -> Python.attribute(base.evaluate(i), name);
+            } else if (take("[")) {
+                value = subscript(base);
+            } else if (take("(")) {
+                Call call = call();
+                value =
+                        i -> {
+                            Object function = base.evaluate(i);
+                            if (function instanceof Callable callable) {
+                                return callable.call(call.positional(i), call.named(i));
+                            }
+                            throw function instanceof Undefined undefined
+                                    ? undefined.error()
+                                    : new JinjaException(
+                                            Python.typeName(function) + " cannot be called");
+                        };
+            } else {
+                return value;
+            }
+        }
+    }
+
+    private Expression subscript(Expression base)
+            throws Scanner.ScanException, Parser.ParseException {
+        Expression[] bounds = {constant(null), constant(null), constant(null)};
+        int part = 0;
+        boolean isSlice = false;
+        if (at("]")) {
+            fail("a key");
+        }
+        while (!take("]")) {
+            if (take(":")) {
+                isSlice = true;
+                if (++part == bounds.length) {
+                    fail("]");
                 }
-            } else if (tokens.takeOperator("[")) {
-                value = parseSubscript(base);
-            } else if (tokens.takeOperator("(")) {
-                value = parseCall(base);
             } else {
-                return value;
+                bounds[part] = expression();
+                if (!at(":") && !at("]")) {
+                    fail("]");
+                }
             }
         }
-    }
-
-    private Expression parseSubscript(Expression base) {
-        List<Expression> bounds = new ArrayList<>();
-        boolean slice = false;
-        while (true) {
-            if (isOperator(":", "]")) {
-                bounds.add(scope -> null);
-            } else {
-                bounds.add(parse());
-            }
-            if (!tokens.takeOperator(":")) {
-                break;
-            }
-            slice = true;
-        }
-        Token end = tokens.peek();
-        tokens.expectOperator("]");
-        if (!slice) {
-            Expression key = bounds.get(0);
-            return located(scope -> Python.item(base.value(scope), key.value(scope)));
-        }
-        if (bounds.size() > 3) {
-            throw tokens.unexpected(end);
-        }
-        Expression step = bounds.size() == 3 ? bounds.get(2) : scope -> null;
-        return located(
-                scope ->
+        return isSlice
+                ? i ->
                         Python.slice(
-                                base.value(scope),
-                                bounds.get(0).value(scope),
-                                bounds.get(1).value(scope),
-                                step.value(scope)));
+                                base.evaluate(i),
+                                bounds[0].evaluate(i),
+                                bounds[1].evaluate(i),
+                                bounds[2].evaluate(i))
+                : i -> Python.item(base.evaluate(i), bounds[0].evaluate(i));
     }
 
-    /** The arguments of a call whose bracket is open. */
-    CallArguments parseArguments() {
-        List<Expression> positional = new ArrayList<>();
-        Map<String, Expression> named = new LinkedHashMap<>();
-        while (!tokens.takeOperator(")")) {
-            if (tokens.peek().kind() == Kind.NAME && tokens.peek(1).is(Kind.OPERATOR, "=")) {
-                String name = tokens.next().text();
-                tokens.next();
-                named.put(name, parse());
-            } else if (named.isEmpty()) {
-                positional.add(parse());
-            } else {
-                throw tokens.unexpected(tokens.peek());
-            }
-            if (!tokens.peek().is(Kind.OPERATOR, ")")) {
-                tokens.expectOperator(",");
-            }
-        }
-        return new CallArguments(positional, named);
-    }
+    /** The arguments of a call. */
+    private record Call(List<Expression> positional, Map<String, Expression> named) {
 
-    private Expression parseCall(Expression base) {
-        CallArguments arguments = parseArguments();
-        return located(
-                scope -> {
-                    Object function = base.value(scope);
-                    if (function instanceof Callable callable) {
-                        return callable
-                                .call(arguments.values(scope), arguments.namedValues(scope));
-                    }
-                    throw function instanceof Undefined undefined
-                            ? undefined.error()
-                            : new JinjaException("cannot call " + Python.typeName(function));
-                });
-    }
-
-    /** Filters and tests behind a value. */
-    private Expression parseFilters(Expression start) {
-        Expression value = start;
-        while (true) {
-            if (tokens.peek().is(Kind.OPERATOR, "|")) {
-                value = parseFilterChain(value);
-            } else if (tokens.takeName("is")) {
-                value = parseTest(value);
-            } else if (tokens.takeOperator("(")) {
-                value = parseCall(value);
-            } else {
-                return value;
-            }
-        }
-    }
-
-    /** {@code | filter | filter(...)} behind a value. */
-    Expression parseFilterChain(Expression start) {
-        Expression value = start;
-        while (tokens.takeOperator("|")) {
-            value = parseFilter(value);
-        }
-        return value;
-    }
-
-    /** A filter's name and arguments. */
-    Expression parseFilter(Expression base) {
-        Token name = tokens.expectName();
-        BiFunction<Object, Arguments, Object> filter;
-        try {
-            filter = Filters.find(name.text());
-        } catch (JinjaException e) {
-            throw e.at(name.line());
-        }
-        CallArguments given = tokens.takeOperator("(") ? parseArguments() : CallArguments.NONE;
-        return located(
-                scope -> {
-                    Object value = base.value(scope);
-                    Arguments arguments =
-                            new Arguments(
-                                    name.text(), given.values(scope), given.namedValues(scope));
-                    Object result = filter.apply(value, arguments);
-                    arguments.end();
-                    return result;
-                });
-    }
-
-    private Expression parseTest(Expression base) {
-        boolean negated = tokens.takeName("not");
-        Token name = tokens.next();
-        boolean symbol = name.kind() == Kind.OPERATOR && COMPARISONS.contains(name.text());
-        if (name.kind() != Kind.NAME && !symbol) {
-            throw tokens.unexpected(name);
-        }
-        BiFunction<Object, List<Object>, Boolean> test;
-        try {
-            test = Tests.find(name.text());
-        } catch (JinjaException e) {
-            throw e.at(name.line());
-        }
-        CallArguments arguments = CallArguments.NONE;
-        if (tokens.takeOperator("(")) {
-            arguments = parseArguments();
-        } else if (beginsArgument(tokens.peek())) {
-            Expression argument = parsePostfix(parsePrimary());
-            arguments = new CallArguments(List.of(argument), Map.of());
-        }
-        CallArguments given = arguments;
-        return located(scope -> test.apply(base.value(scope), given.values(scope)) != negated);
-    }
-
-    private static boolean beginsArgument(Token token) {
-        return switch (token.kind()) {
-  case NAME -> 
-!RESERVED.contains(token.text())
-                        && !token.text().equals("not")
-                        && !token.text().equals("in");
-  case STRING, INTEGER, FLOAT -> 
-true;
-  default -> 
-token.is(Kind.OPERATOR, "[") || token.is(Kind.OPERATOR, "{");
-};
-    }
-
-    private Expression arithmetic(String operator, Expression a, Expression b) {
-        return located(scope -> Python.arithmetic(operator, a.value(scope), b.value(scope)));
-    }
-
-    private boolean isOperator(String... operators) {
-        Token token = tokens.peek();
-        return token.kind() == Kind.OPERATOR && List.of(operators).contains(token.text());
-    }
-
-    private static List<Object> values(List<Expression> expressions, Scope scope) {
-        List<Object> values = new ArrayList<>();
-        expressions.forEach(expression -> values.add(expression.value(scope)));
-        return values;
-    }
-
-    /** Adds the line to what goes wrong in an expression. */
-    private Expression located(Expression expression) {
-        int line = tokens.peek().line();
-        return scope -> {
-            try {
-                return expression.value(scope);
-            } catch (JinjaException e) {
-                throw e.at(line);
-            }
-        };
-    }
-
-    /**
-     * The arguments of a call, not yet evaluated.
-     *
-     * @param positional those without a name
-     * @param named those with one
-     */
-    record CallArguments(List<Expression> positional, Map<String, Expression> named) {
-
-        static final CallArguments NONE = new CallArguments(List.of(), Map.of());
-
-        List<Object> values(Scope scope) {
-            return ExpressionParser.values(positional, scope);
+        List<Object> positional(JinjavaInterpreter interpreter) {
+            return evaluate(positional, interpreter);
         }
 
-        Map<String, Object> namedValues(Scope scope) {
+        Map<String, Object> named(JinjavaInterpreter interpreter) {
             Map<String, Object> values = new LinkedHashMap<>();
-            named.forEach((name, expression) -> values.put(name, expression.value(scope)));
+            named.forEach((name, value) -> values.put(name, value.evaluate(interpreter)));
             return values;
         }
+
+        Arguments arguments(String function, JinjavaInterpreter interpreter) {
+            return new Arguments(function, positional(interpreter), named(interpreter));
+        }
+    }
+
+    private Call call() throws Scanner.ScanException, Parser.ParseException {
+        Call call = new Call(new ArrayList<>(), new LinkedHashMap<>());
+        while (!take(")")) {
+            if (atName() && lookahead(0).getImage().equals("=")) {
+                String name = name();
+                consumeToken();
+                call.named.put(name, expression());
+            } else {
+                call.positional.add(expression());
+            }
+            if (!at(")")) {
+                expect(",");
+            }
+        }
+        return call;
+    }
+
+    private Expression filters(Expression start)
+            throws Scanner.ScanException, Parser.ParseException {
+        Expression value = start;
+        while (true) {
+            Expression input = value;
+            if (take("|")) {
+                String name = name();
+                Filters.Filter filter = Filters.find(name);
+                Call call = take("(") ? call() : new Call(List.of(), Map.of());
+                value = i -> Filters.apply(filter, input.evaluate(i), call.arguments(name, i));
+            } else if (take("is")) {
+                boolean negated = take("not");
+                value = test(input, negated);
+            } else {
+                return value;
+            }
+        }
+    }
+
+    private Expression test(Expression input, boolean negated)
+            throws Scanner.ScanException, Parser.ParseException {
+        String name = take("in") ? "in" : name();
+        Tests.Test test = Tests.find(name);
+        List<Expression> arguments = new ArrayList<>();
+        if (take("(")) {
+            arguments = items(")");
+        } else if (LITERALS.contains(getToken().getSymbol()) || atName() || at("[") || at("{")) {
+            arguments.add(postfix(primary()));
+        }
+        List<Expression> given = arguments;
+        return i -> test.holds(input.evaluate(i), evaluate(given, i)) != negated;
     }
 }

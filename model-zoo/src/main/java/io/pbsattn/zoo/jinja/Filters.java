@@ -6,31 +6,31 @@ import java.util.ArrayList;
 import java.util.Collections;
 import java.util.Comparator;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
-import java.util.function.BiFunction;
 
-/** The filters that templates use; a filter that is not here is refused by name. */
+/**
+ * The filters that templates use, as Jinja2 defines them; jinjava's of the same names take other
+ * white space, letter case, numbers and missing values. Any other filter is refused by name.
+ */
 final class Filters {
 
-    private static final Map<String, BiFunction<Object, Arguments, Object>> FILTERS =
+    private static final Map<String, Filter> FILTERS =
             Map.ofEntries(
                     Map.entry("tojson", PythonJson::filter),
-                    Map.entry("trim", (v, a) -> TextMethods.strip(Python.text(v), a, true, true)),
-                    Map.entry("upper", (v, a) -> TextMethods.upper(Python.text(v))),
-                    Map.entry("lower", (v, a) -> TextMethods.lower(Python.text(v))),
-                    Map.entry("capitalize", (v, a) -> TextMethods.capitalize(Python.text(v))),
-                    Map.entry("title", (v, a) -> method(Python.text(v), "title")),
-                    Map.entry("replace", Filters::replace),
+                    Map.entry("trim", (v, a) -> StringMethods.call(Python.text(v), "strip", a)),
+                    Map.entry("upper", (v, a) -> StringMethods.call(Python.text(v), "upper", a)),
+                    Map.entry("lower", (v, a) -> StringMethods.call(Python.text(v), "lower", a)),
+                    Map.entry(
+                            "capitalize",
+                            (v, a) -> StringMethods.call(Python.text(v), "capitalize", a)),
+                    Map.entry("title", (v, a) -> StringMethods.call(Python.text(v), "title", a)),
+                    Map.entry(
+                            "replace", (v, a) -> StringMethods.call(Python.text(v), "replace", a)),
                     Map.entry("indent", Filters::indent),
-                    Map.entry("format", Filters::format),
                     Map.entry("string", (v, a) -> Python.text(v)),
                     Map.entry("safe", (v, a) -> Python.text(v)),
-                    Map.entry("escape", (v, a) -> escape(Python.text(v))),
-                    Map.entry("e", (v, a) -> escape(Python.text(v))),
                     Map.entry("int", Filters::integer),
-                    Map.entry("float", Filters::decimal),
-                    Map.entry("abs", (v, a) -> absolute(v)),
-                    Map.entry("round", Filters::round),
                     Map.entry("length", (v, a) -> Python.length(v)),
                     Map.entry("count", (v, a) -> Python.length(v)),
                     Map.entry("default", Filters::orDefault),
@@ -38,126 +38,78 @@ final class Filters {
                     Map.entry("list", (v, a) -> Python.items(v)),
                     Map.entry("first", (v, a) -> first(Python.items(v))),
                     Map.entry("last", (v, a) -> first(reversed(Python.items(v)))),
-                    Map.entry("reverse", Filters::reverse),
+                    Map.entry(
+                            "reverse",
+                            (v, a) ->
+                                    v instanceof String
+                                            ? Python.slice(v, null, null, -1L)
+                                            : reversed(Python.items(v))),
                     Map.entry("join", Filters::join),
-                    Map.entry("items", Filters::items),
+                    Map.entry(
+                            "items",
+                            (v, a) ->
+                                    v instanceof Undefined
+                                            ? List.of()
+                                            : Python.entries(mapping("items", v))),
                     Map.entry("dictsort", (v, a) -> dictSort(v)),
                     Map.entry("sort", Filters::sort),
                     Map.entry("unique", (v, a) -> unique(Python.items(v))),
-                    Map.entry("sum", Filters::sum),
-                    Map.entry("min", (v, a) -> extreme(Python.items(v), 1)),
-                    Map.entry("max", (v, a) -> extreme(Python.items(v), -1)),
                     Map.entry("map", Filters::map),
-                    Map.entry("select", (v, a) -> select(v, a, true)),
-                    Map.entry("reject", (v, a) -> select(v, a, false)),
-                    Map.entry("selectattr", (v, a) -> selectAttribute(v, a, true)),
-                    Map.entry("rejectattr", (v, a) -> selectAttribute(v, a, false)),
-                    Map.entry("attr", (v, a) -> Python.attribute(v, a.text("name").toString())));
+                    Map.entry("select", (v, a) -> select(v, a, false, true)),
+                    Map.entry("reject", (v, a) -> select(v, a, false, false)),
+                    Map.entry("selectattr", (v, a) -> select(v, a, true, true)),
+                    Map.entry("rejectattr", (v, a) -> select(v, a, true, false)));
 
     private Filters() {}
 
-    static BiFunction<Object, Arguments, Object> find(String name) {
-        BiFunction<Object, Arguments, Object> filter = FILTERS.get(name);
+    /** What a filter does with a value. */
+    interface Filter {
+        Object apply(Object value, Arguments arguments);
+    }
+
+    static Filter find(String name) {
+        Filter filter = FILTERS.get(name);
         if (filter == null) {
             throw new JinjaException("unknown filter '" + name + "'");
         }
         return filter;
     }
 
-    private static Object method(Text text, String name) {
-        return TextMethods.find(text, name).call(List.of(), Map.of());
+    static Object apply(Filter filter, Object value, Arguments arguments) {
+        Object result = filter.apply(value, arguments);
+        arguments.end();
+        return result;
     }
 
-    private static Text replace(Object value, Arguments arguments) {
-        Text old = arguments.text("old");
-        Text replacement = arguments.text("new");
-        return TextMethods.replace(
-                Python.text(value), old.toString(), replacement, arguments.integer("count", -1));
-    }
-
-    private static Text indent(Object value, Arguments arguments) {
+    private static String indent(Object value, Arguments arguments) {
         Object width = arguments.take("width", 4L);
         boolean first = arguments.flag("first", false);
         boolean blank = arguments.flag("blank", false);
         String margin =
-                width instanceof Text
+                width instanceof String
                         ? width.toString()
                         : " ".repeat((int) Python.integer(width, "indent: width"));
-        Text.Builder result = new Text.Builder();
-        Text text = Python.text(value);
-        int from = 0;
-        while (from <= text.length()) {
-            int end = text.toString().indexOf('\n', from);
-            end = end < 0 ? text.length() : end;
-            if (from == 0 ? first : blank || end > from) {
-                result.append(margin);
-            }
-            result.append(text.substring(from, Math.min(text.length(), end + 1)));
-            from = end + 1;
-        }
-        return result.build();
-    }
-
-    private static Text format(Object value, Arguments arguments) {
-        List<Object> values = new ArrayList<>();
-        while (arguments.hasNext()) {
-            values.add(arguments.take("value"));
-        }
-        return TextMethods.format(Python.text(value), values);
-    }
-
-    private static Text escape(Text text) {
-        Text.Builder result = new Text.Builder();
-        for (int i = 0; i < text.length(); ++i) {
-            int index = "&<>'\"".indexOf(text.toString().charAt(i));
-            if (index < 0) {
-                result.append(text.substring(i, i + 1));
-            } else {
-                result.append(List.of("&amp;", "&lt;", "&gt;", "&#39;", "&#34;").get(index));
+        String[] lines = Python.text(value).split("\n", -1);
+        for (int i = 0; i < lines.length; ++i) {
+            if (i == 0 ? first : blank || !lines[i].isEmpty()) {
+                lines[i] = margin + lines[i];
             }
         }
-        return result.build();
+        return String.join("\n", lines);
     }
 
     private static Object integer(Object value, Arguments arguments) {
         Object missing = arguments.take("default", 0L);
-        if (Python.isNumber(value)) {
-            return value instanceof Double d
-                    ? (Object) d.longValue()
-                    : Python.integer(value, "int");
-        }
         try {
-            BigDecimal number = new BigDecimal(Python.text(value).toString().strip());
+            BigDecimal number = new BigDecimal(Python.text(value).strip());
             return number.setScale(0, RoundingMode.DOWN).longValueExact();
         } catch (ArithmeticException | NumberFormatException e) {
-            return missing;
+            return value instanceof Boolean ? (Object) (Python.isTrue(value) ? 1L : 0L) : missing;
         }
-    }
-
-    private static Object decimal(Object value, Arguments arguments) {
-        Object missing = arguments.take("default", 0.0);
-        try {
-            return Double.valueOf(Python.text(value).toString().strip());
-        } catch (NumberFormatException e) {
-            return missing;
-        }
-    }
-
-    private static Object absolute(Object value) {
-        return Python.compare(value, 0L) < 0 ? Python.negative(value) : value;
-    }
-
-    private static Object round(Object value, Arguments arguments) {
-        long digits = arguments.integer("precision", 0);
-        if (!Python.isNumber(value)) {
-            throw Python.wrongOperands("round", value, digits);
-        }
-        BigDecimal exact = new BigDecimal(Python.text(value).toString());
-        return exact.setScale((int) digits, RoundingMode.HALF_EVEN).doubleValue();
     }
 
     private static Object orDefault(Object value, Arguments arguments) {
-        Object other = arguments.take("default_value", Text.of(""));
+        Object other = arguments.take("default_value", "");
         boolean whenFalse = arguments.flag("boolean", false);
         boolean missing = value instanceof Undefined || (whenFalse && !Python.isTrue(value));
         return missing ? other : value;
@@ -172,47 +124,25 @@ final class Filters {
         return items;
     }
 
-    private static Object reverse(Object value, Arguments arguments) {
-        return value instanceof Text
-                ? Python.slice(value, null, null, -1L)
-                : reversed(Python.items(value));
-    }
-
-    private static Text join(Object value, Arguments arguments) {
-        Text separator = Python.text(arguments.take("d", Text.of("")));
+    private static String join(Object value, Arguments arguments) {
+        String separator = Python.text(arguments.take("d", ""));
         Object attribute = arguments.take("attribute", null);
-        Text.Builder result = new Text.Builder();
-        boolean first = true;
+        List<String> parts = new ArrayList<>();
         for (Object item : Python.items(value)) {
-            if (!first) {
-                result.append(separator);
-            }
-            first = false;
-            result.append(Python.text(attribute == null ? item : attribute(item, attribute)));
+            parts.add(Python.text(attribute(item, attribute)));
         }
-        return result.build();
+        return String.join(separator, parts);
     }
 
-    /** The attribute of a filter's argument: a name, names with dots, or an index. */
+    /** The attribute of a filter's argument, which may be a name with dots; null is the item. */
     private static Object attribute(Object item, Object attribute) {
-        if (!(attribute instanceof Text)) {
-            return Python.item(item, attribute);
-        }
         Object value = item;
-        for (String part : attribute.toString().split("\\.", -1)) {
-            value =
-                    part.matches("\\d+")
-                            ? Python.item(value, Long.valueOf(part))
-                            : Python.item(value, Text.of(part));
+        if (attribute != null) {
+            for (String part : Python.text(attribute).split("\\.", -1)) {
+                value = Python.item(value, part.matches("\\d+") ? (Object) Long.valueOf(part) : part);
+            }
         }
         return value;
-    }
-
-    private static Object items(Object value, Arguments arguments) {
-        if (value instanceof Undefined) {
-            return new ArrayList<>();
-        }
-        return MapMethods.items(mapping("items", value));
     }
 
     private static Map<?, ?> mapping(String filter, Object value) {
@@ -223,15 +153,17 @@ final class Filters {
     }
 
     private static Object dictSort(Object value) {
-        List<Object> pairs = MapMethods.items(mapping("dictsort", value));
+        List<Object> pairs = Python.entries(mapping("dictsort", value));
         pairs.sort((a, b) -> ignoringCase(((Tuple) a).get(0), ((Tuple) b).get(0)));
         return pairs;
     }
 
     private static int ignoringCase(Object a, Object b) {
-        return Python.compare(
-                a instanceof Text text ? TextMethods.lower(text) : a,
-                b instanceof Text text ? TextMethods.lower(text) : b);
+        return Python.compare(folded(a), folded(b));
+    }
+
+    private static Object folded(Object value) {
+        return value instanceof String text ? text.toLowerCase(Locale.ROOT) : value;
     }
 
     private static Object sort(Object value, Arguments arguments) {
@@ -239,11 +171,9 @@ final class Filters {
         boolean exactCase = arguments.flag("case_sensitive", false);
         Object attribute = arguments.take("attribute", null);
         Comparator<Object> order = exactCase ? Python::compare : Filters::ignoringCase;
-        List<Object> items = Python.items(value);
         Comparator<Object> byKey =
-                attribute == null
-                        ? order
-                        : (a, b) -> order.compare(attribute(a, attribute), attribute(b, attribute));
+                (a, b) -> order.compare(attribute(a, attribute), attribute(b, attribute));
+        List<Object> items = Python.items(value);
         items.sort(reverse ? byKey.reversed() : byKey);
         return items;
     }
@@ -251,34 +181,11 @@ final class Filters {
     private static Object unique(List<Object> items) {
         List<Object> result = new ArrayList<>();
         for (Object item : items) {
-            if (result.stream().noneMatch(seen -> sameIgnoringCase(seen, item))) {
+            if (result.stream().noneMatch(seen -> Python.equal(folded(seen), folded(item)))) {
                 result.add(item);
             }
         }
         return result;
-    }
-
-    private static boolean sameIgnoringCase(Object a, Object b) {
-        if (a instanceof Text x && b instanceof Text y) {
-            return TextMethods.lower(x).equals(TextMethods.lower(y));
-        }
-        return Python.equal(a, b);
-    }
-
-    private static Object sum(Object value, Arguments arguments) {
-        Object attribute = arguments.take("attribute", null);
-        Object result = arguments.take("start", 0L);
-        for (Object item : Python.items(value)) {
-            Object part = attribute == null ? item : attribute(item, attribute);
-            result = Python.arithmetic("+", result, part);
-        }
-        return result;
-    }
-
-    private static Object extreme(List<Object> items, int sign) {
-        return items.isEmpty()
-                ? new Undefined("the list is empty")
-                : Collections.min(items, (a, b) -> sign * ignoringCase(a, b));
     }
 
     private static Object map(Object value, Arguments arguments) {
@@ -292,43 +199,25 @@ final class Filters {
             }
             return result;
         }
-        String name = arguments.text("filter").toString();
-        BiFunction<Object, Arguments, Object> filter = find(name);
-        List<Object> rest = rest(arguments);
+        String name = arguments.text("filter");
+        Filter filter = find(name);
+        List<Object> rest = arguments.rest();
         for (Object item : Python.items(value)) {
-            result.add(filter.apply(item, new Arguments(name, rest, Map.of())));
+            result.add(apply(filter, item, new Arguments(name, rest, Map.of())));
         }
         return result;
     }
 
-    private static List<Object> rest(Arguments arguments) {
-        List<Object> rest = new ArrayList<>();
-        while (arguments.hasNext()) {
-            rest.add(arguments.take("argument"));
-        }
-        return rest;
-    }
-
-    private static Object select(Object value, Arguments arguments, boolean wanted) {
-        BiFunction<Object, List<Object>, Boolean> test =
+    private static Object select(
+            Object value, Arguments arguments, boolean byAttribute, boolean wanted) {
+        Object attribute = byAttribute ? arguments.take("attribute") : null;
+        Tests.Test test =
                 arguments.hasNext()
-                        ? Tests.find(arguments.text("test").toString())
+                        ? Tests.find(arguments.text("test"))
                         : (item, none) -> Python.isTrue(item);
-        List<Object> rest = rest(arguments);
+        List<Object> rest = arguments.rest();
         List<Object> items = Python.items(value);
-        items.removeIf(item -> test.apply(item, rest) != wanted);
-        return items;
-    }
-
-    private static Object selectAttribute(Object value, Arguments arguments, boolean wanted) {
-        Object attribute = arguments.take("attribute");
-        BiFunction<Object, List<Object>, Boolean> test =
-                arguments.hasNext()
-                        ? Tests.find(arguments.text("test").toString())
-                        : (item, none) -> Python.isTrue(item);
-        List<Object> rest = rest(arguments);
-        List<Object> items = Python.items(value);
-        items.removeIf(item -> test.apply(attribute(item, attribute), rest) != wanted);
+        items.removeIf(item -> test.holds(attribute(item, attribute), rest) != wanted);
         return items;
     }
 }

@@ -10,6 +10,8 @@ final class Loop {
     private final int depth;
     private List<Object> watched;
     private int index;
+    private boolean interrupted;
+    private boolean ended;
 
     /**
      * Constructs the variable.
@@ -24,6 +26,21 @@ final class Loop {
 
     void goTo(int newIndex) {
         index = newIndex;
+        interrupted = false;
+    }
+
+    /** Leaves the rest of this turn out, and perhaps all turns behind it. */
+    void interrupt(boolean forGood) {
+        interrupted = true;
+        ended = forGood;
+    }
+
+    boolean isInterrupted() {
+        return interrupted;
+    }
+
+    boolean isEnded() {
+        return ended;
     }
 
     int depth() {

@@ -2,7 +2,7 @@ package io.pbsattn.zoo.jinja;
 
 import java.math.BigDecimal;
 import java.util.ArrayList;
-import java.util.Collections;
+import java.util.Arrays;
 import java.util.Iterator;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -10,7 +10,7 @@ import java.util.Map;
 import java.util.Objects;
 
 /**
- * What Python's operators do with a template's values: {@link Text} (str), {@code Long} (int),
+ * What Python's operators do with a template's values: {@code String} (str), {@code Long} (int),
  * {@code Double} (float), {@code Boolean}, {@code List}, {@link Tuple}, {@code Map} (dict), {@code
  * null} (None), {@link Undefined}, {@link Namespace}, {@link Callable} and {@link Loop}.
  */
@@ -18,33 +18,23 @@ final class Python {
 
     private Python() {}
 
-    /**
-     * Makes values of what a Java caller passes: JSON-like maps, lists, strings, numbers, booleans
-     * and nulls.
-     *
-     * @param outside whether the strings came from outside the template
-     */
-    static Object value(Object java, boolean outside) {
-        if (java == null || java instanceof Boolean || java instanceof Text) {
+    /** Makes values of JSON-like maps, lists, strings, numbers, booleans and nulls. */
+    static Object value(Object java) {
+        if (java == null || java instanceof Boolean || java instanceof Callable) {
             return java;
-        }
-        if (java instanceof CharSequence || java instanceof Character) {
-            return outside ? Text.outside(java.toString()) : Text.of(java.toString());
-        }
-        if (java instanceof Double || java instanceof Float || java instanceof BigDecimal) {
+        } else if (java instanceof CharSequence || java instanceof Character) {
+            return java.toString();
+        } else if (java instanceof Double || java instanceof Float || java instanceof BigDecimal) {
             return ((Number) java).doubleValue();
-        }
-        if (java instanceof Number number) {
+        } else if (java instanceof Number number) {
             return number.longValue();
-        }
-        if (java instanceof Map) {
+        } else if (java instanceof Map) {
             Map<Object, Object> map = new LinkedHashMap<>();
-            ((Map<?, ?>) java).forEach((k, v) -> map.put(value(k, outside), value(v, outside)));
+            ((Map<?, ?>) java).forEach((k, v) -> map.put(value(k), value(v)));
             return map;
-        }
-        if (java instanceof Iterable) {
+        } else if (java instanceof Iterable) {
             List<Object> list = new ArrayList<>();
-            ((Iterable<?>) java).forEach(item -> list.add(value(item, outside)));
+            ((Iterable<?>) java).forEach(item -> list.add(value(item)));
             return list;
         }
         throw new IllegalArgumentException(
@@ -55,7 +45,7 @@ final class Python {
     static String typeName(Object value) {
         if (value == null) {
             return "None";
-        } else if (value instanceof Text) {
+        } else if (value instanceof String) {
             return "a string";
         } else if (value instanceof Boolean) {
             return "a boolean";
@@ -80,7 +70,7 @@ final class Python {
             return b;
         } else if (value instanceof Number number) {
             return number.doubleValue() != 0;
-        } else if (value instanceof Text text) {
+        } else if (value instanceof String text) {
             return !text.isEmpty();
         } else if (value instanceof List) {
             return !((List<?>) value).isEmpty();
@@ -150,7 +140,7 @@ final class Python {
         if (isNumber(a) && isNumber(b)) {
             return compareNumbers(a, b);
         }
-        if (a instanceof Text x && b instanceof Text y) {
+        if (a instanceof String x && b instanceof String y) {
             return x.compareTo(y);
         }
         if (a instanceof List && b instanceof List) {
@@ -166,6 +156,20 @@ final class Python {
         throw wrongOperands("compare", a, b);
     }
 
+    /** A comparison by its operator. */
+    static boolean compare(String operator, Object a, Object b) {
+        return switch (operator) {
+            case "==" -> equal(a, b);
+            case "!=" -> !equal(a, b);
+            case "in" -> contains(b, a);
+            case "not in" -> !contains(b, a);
+            case "<" -> compare(a, b) < 0;
+            case "<=" -> compare(a, b) <= 0;
+            case ">" -> compare(a, b) > 0;
+            default -> compare(a, b) >= 0;
+        };
+    }
+
     static JinjaException wrongOperands(String operator, Object a, Object b) {
         if (a instanceof Undefined undefined) {
             return undefined.error();
@@ -179,8 +183,8 @@ final class Python {
 
     static Object arithmetic(String operator, Object a, Object b) {
         if (operator.equals("+")) {
-            if (a instanceof Text x && b instanceof Text y) {
-                return x.plus(y);
+            if (a instanceof String x && b instanceof String y) {
+                return x + y;
             }
             if (a instanceof List && b instanceof List) {
                 List<Object> both = new ArrayList<>((List<?>) a);
@@ -188,16 +192,12 @@ final class Python {
                 return a instanceof Tuple ? new Tuple(both) : both;
             }
         }
-        if (operator.equals("%") && a instanceof Text text) {
-            return TextMethods.format(
-                    text, b instanceof Tuple tuple ? tuple : Collections.singletonList(b));
-        }
-        if (operator.equals("*")) {
-            if (a instanceof Text text && b instanceof Long times) {
-                return repeat(text, times);
+                if (operator.equals("*")) {
+            if (a instanceof String text && b instanceof Long times) {
+                return text.repeat((int) Math.max(0, times));
             }
-            if (a instanceof Long times && b instanceof Text text) {
-                return repeat(text, times);
+            if (a instanceof Long times && b instanceof String text) {
+                return text.repeat((int) Math.max(0, times));
             }
         }
         if (!isNumber(a) || !isNumber(b)) {
@@ -212,14 +212,6 @@ final class Python {
         } catch (ArithmeticException e) {
             throw new JinjaException("'" + operator + "': " + e.getMessage());
         }
-    }
-
-    private static Text repeat(Text text, long times) {
-        Text.Builder result = new Text.Builder();
-        for (long i = 0; i < times; ++i) {
-            result.append(text);
-        }
-        return result.build();
     }
 
     private static Object integers(String operator, long x, long y) {
@@ -279,8 +271,8 @@ Math.pow(x, y);
     }
 
     static boolean contains(Object container, Object item) {
-        if (container instanceof Text) {
-            if (!(item instanceof Text)) {
+        if (container instanceof String) {
+            if (!(item instanceof String)) {
                 throw wrongOperands("in", item, container);
             }
             return container.toString().contains(item.toString());
@@ -305,11 +297,11 @@ Math.pow(x, y);
         if (value instanceof Map) {
             return new ArrayList<>(((Map<?, ?>) value).keySet());
         }
-        if (value instanceof Text text) {
+        if (value instanceof String text) {
             
             List<Object> characters = new ArrayList<>();
             for (int i = 0; i < text.length(); ) {
-                int next = text.toString().offsetByCodePoints(i, 1);
+                int next = text.offsetByCodePoints(i, 1);
                 characters.add(text.substring(i, next));
                 i = next;
             }
@@ -322,9 +314,8 @@ Math.pow(x, y);
     }
 
     static long length(Object value) {
-        if (value instanceof Text) {
-            String string = value.toString();
-            return string.codePointCount(0, string.length());
+        if (value instanceof String text) {
+            return text.codePointCount(0, text.length());
         }
         if (value == null || isNumber(value) || value instanceof Callable) {
             throw new JinjaException(typeName(value) + " has no length");
@@ -338,10 +329,10 @@ Math.pow(x, y);
             throw undefined.error();
         }
         Object found = null;
-        if (value instanceof Text text) {
-            found = TextMethods.find(text, name);
+        if (value instanceof String text) {
+            found = StringMethods.find(text, name);
         } else if (value instanceof Map) {
-            found = MapMethods.find((Map<?, ?>) value, name);
+            found = dictMethod((Map<?, ?>) value, name);
         } else if (value instanceof Namespace namespace) {
             return namespace.get(name);
         } else if (value instanceof Loop loop) {
@@ -350,11 +341,34 @@ Math.pow(x, y);
         if (found != null) {
             return found;
         }
-        Text key = Text.of(name);
-        if (value instanceof Map && ((Map<?, ?>) value).containsKey(key)) {
-            return ((Map<?, ?>) value).get(key);
+        if (value instanceof Map && ((Map<?, ?>) value).containsKey(name)) {
+            return ((Map<?, ?>) value).get(name);
         }
         return new Undefined(typeName(value) + " has no attribute '" + name + "'");
+    }
+
+    private static Callable dictMethod(Map<?, ?> map, String name) {
+        return switch (name) {
+            case "items" -> (positional, named) -> entries(map);
+            case "keys" -> (positional, named) -> items(map);
+            case "values" -> (positional, named) -> new ArrayList<Object>(map.values());
+            case "get" ->
+                    (positional, named) -> {
+                        Arguments arguments = new Arguments("dict.get", positional, named);
+                        Object key = arguments.take("key");
+                        Object missing = arguments.take("default", null);
+                        arguments.end();
+                        return map.containsKey(key) ? map.get(key) : missing;
+                    };
+            default -> null;
+        };
+    }
+
+    /** A dict's entries as pairs. */
+    static List<Object> entries(Map<?, ?> map) {
+        List<Object> pairs = new ArrayList<>();
+        map.forEach((key, value) -> pairs.add(new Tuple(Arrays.asList(key, value))));
+        return pairs;
     }
 
     /** {@code value[key]}. */
@@ -365,7 +379,7 @@ Math.pow(x, y);
         if (value instanceof Map && ((Map<?, ?>) value).containsKey(key)) {
             return ((Map<?, ?>) value).get(key);
         }
-        if ((value instanceof List || value instanceof Text) && key instanceof Long position) {
+        if ((value instanceof List || value instanceof String) && key instanceof Long position) {
             List<Object> items = items(value);
             long index = position;
             index += index < 0 ? items.size() : 0;
@@ -373,14 +387,14 @@ Math.pow(x, y);
                     ? items.get((int) index)
                     : new Undefined(typeName(value) + " has no item " + key);
         }
-        return key instanceof Text
+        return key instanceof String
                 ? attribute(value, key.toString())
                 : new Undefined(typeName(value) + " has no such item");
     }
 
     /** {@code value[from:to:step]}; each of the three may be None. */
     static Object slice(Object value, Object from, Object to, Object stepOrNone) {
-        if (!(value instanceof Text) && !(value instanceof List)) {
+        if (!(value instanceof String) && !(value instanceof List)) {
             throw value instanceof Undefined undefined
                     ? undefined.error()
                     : new JinjaException("cannot take a slice of " + typeName(value));
@@ -394,7 +408,7 @@ Math.pow(x, y);
         long high = step > 0 ? size : size - 1;
         long start = bound(from, step > 0 ? low : high, size, low, high);
         long end = bound(to, step > 0 ? high : low, size, low, high);
-        if (value instanceof Text text && step == 1) {
+        if (value instanceof String text && step == 1) {
             String string = value.toString();
             int first = string.offsetByCodePoints(0, (int) start);
             return text
@@ -407,10 +421,8 @@ Math.pow(x, y);
         for (long i = start; step > 0 ? i < end : i > end; i += step) {
             result.add(items.get((int) i));
         }
-        if (value instanceof Text) {
-            Text.Builder text = new Text.Builder();
-            result.forEach(character -> text.append((Text) character));
-            return text.build();
+        if (value instanceof String) {
+            return String.join("", result.toArray(String[]::new));
         }
         return value instanceof Tuple ? new Tuple(result) : result;
     }
@@ -424,21 +436,21 @@ Math.pow(x, y);
     }
 
     /** {@code str(value)}; nothing for what is undefined. */
-    static Text text(Object value) {
-        if (value instanceof Text text) {
+    static String text(Object value) {
+        if (value instanceof String text) {
             return text;
         }
-        return value instanceof Undefined ? Text.of("") : represent(value);
+        return value instanceof Undefined ? "" : represent(value);
     }
 
     /** {@code repr(value)}. */
-    static Text represent(Object value) {
-        Text.Builder out = new Text.Builder();
+    static String represent(Object value) {
+        StringBuilder out = new StringBuilder();
         represent(out, value);
-        return out.build();
+        return out.toString();
     }
 
-    private static void represent(Text.Builder out, Object value) {
+    private static void represent(StringBuilder out, Object value) {
         if (value == null) {
             out.append("None");
         } else if (value instanceof Boolean b) {
@@ -447,7 +459,7 @@ Math.pow(x, y);
             out.append(floatText(d));
         } else if (value instanceof Long) {
             out.append(value.toString());
-        } else if (value instanceof Text text) {
+        } else if (value instanceof String text) {
             representText(out, text);
         } else if (value instanceof List) {
             List<?> list = (List<?>) value;
@@ -475,8 +487,8 @@ Math.pow(x, y);
         }
     }
 
-    private static void representText(Text.Builder out, Text text) {
-        String string = text.toString();
+    private static void representText(StringBuilder out, String text) {
+        String string = text;
         char quote = string.indexOf('\'') >= 0 && string.indexOf('"') < 0 ? '"' : '\'';
         out.append(String.valueOf(quote));
         for (int i = 0; i < text.length(); ++i) {

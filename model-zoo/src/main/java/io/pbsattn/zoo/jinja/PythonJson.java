@@ -12,7 +12,7 @@ final class PythonJson {
     private final String itemSeparator;
     private final String keySeparator;
     private final boolean sorted;
-    private final Text.Builder out = new Text.Builder();
+    private final StringBuilder out = new StringBuilder();
 
     private PythonJson(
             boolean ascii,
@@ -28,7 +28,7 @@ final class PythonJson {
     }
 
     /** The filter {@code tojson} as transformers defines it. */
-    static Text filter(Object value, Arguments arguments) {
+    static String filter(Object value, Arguments arguments) {
         boolean ascii = arguments.flag("ensure_ascii", false);
         Object indent = arguments.take("indent", null);
         Object separators = arguments.take("separators", null);
@@ -46,12 +46,12 @@ final class PythonJson {
         String margin =
                 indent == null
                         ? null
-                        : indent instanceof Text
+                        : indent instanceof String
                                 ? indent.toString()
                                 : " ".repeat((int) Python.integer(indent, "tojson: indent"));
         PythonJson json = new PythonJson(ascii, margin, item, key, sorted);
         json.write(value, 0);
-        return json.out.build();
+        return json.out.toString();
     }
 
     private void write(Object value, int depth) {
@@ -59,7 +59,7 @@ final class PythonJson {
             out.append(String.valueOf(value));
         } else if (value instanceof Double d) {
             out.append(number(d));
-        } else if (value instanceof Text text) {
+        } else if (value instanceof String text) {
             string(text);
         } else if (value instanceof List) {
             List<?> list = (List<?>) value;
@@ -90,12 +90,12 @@ final class PythonJson {
         return text.equals("nan") ? "NaN" : text.replace("inf", "Infinity");
     }
 
-    private static Text key(Object key) {
-        if (key instanceof Text text) {
+    private static String key(Object key) {
+        if (key instanceof String text) {
             return text;
         }
         if (key == null || key instanceof Boolean) {
-            return Text.of(String.valueOf(key));
+            return String.valueOf(key);
         }
         return Python.text(key);
     }
@@ -118,11 +118,10 @@ final class PythonJson {
         }
     }
 
-    private void string(Text text) {
+    private void string(String text) {
         out.append("\"");
-        String string = text.toString();
         for (int i = 0; i < text.length(); ++i) {
-            char c = string.charAt(i);
+            char c = text.charAt(i);
             int plain = "\n\r\t\b\f".indexOf(c);
             if (plain >= 0) {
                 out.append("\\").append("nrtbf".substring(plain, plain + 1));

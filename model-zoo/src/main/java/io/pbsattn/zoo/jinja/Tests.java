@@ -10,14 +10,14 @@ import java.util.function.Predicate;
 /** The tests behind {@code is}; a test that is not here is refused by name. */
 final class Tests {
 
-    private static final Map<String, BiFunction<Object, List<Object>, Boolean>> TESTS =
+    private static final Map<String, Test> TESTS =
             new HashMap<>();
 
     static {
         unary("defined", v -> !(v instanceof Undefined));
         unary("undefined", v -> v instanceof Undefined);
         unary("none", v -> v == null);
-        unary("string", v -> v instanceof Text);
+        unary("string", v -> v instanceof String);
         unary("number", Python::isNumber);
         unary("integer", v -> v instanceof Long);
         unary("float", v -> v instanceof Double);
@@ -30,9 +30,7 @@ final class Tests {
         unary("callable", v -> v instanceof Callable);
         unary("odd", v -> Python.integer(v, "odd") % 2 != 0);
         unary("even", v -> Python.integer(v, "even") % 2 == 0);
-        unary("upper", v -> TextMethods.upper(Python.text(v)).equals(Python.text(v)));
-        unary("lower", v -> TextMethods.lower(Python.text(v)).equals(Python.text(v)));
-        binary("divisibleby", (a, b) -> Python.integer(a, "divisibleby") % (Long) b == 0);
+        binary("divisibleby", (a, b) -> Python.integer(a, "divisibleby") % Python.integer(b, "divisibleby") == 0);
         binary("in", (a, b) -> Python.contains(b, a));
         binary("sameas", (a, b) -> a == b || (a instanceof Boolean && a.equals(b)));
         for (String name : List.of("eq", "equalto", "==")) {
@@ -47,10 +45,15 @@ final class Tests {
         order(List.of("ge", ">="), order -> order >= 0);
     }
 
+    /** A test and its arguments. */
+    interface Test {
+        boolean holds(Object value, List<Object> arguments);
+    }
+
     private Tests() {}
 
-    static BiFunction<Object, List<Object>, Boolean> find(String name) {
-        BiFunction<Object, List<Object>, Boolean> test = TESTS.get(name);
+    static Test find(String name) {
+        Test test = TESTS.get(name);
         if (test == null) {
             throw new JinjaException("unknown test '" + name + "'");
         }
@@ -58,7 +61,7 @@ final class Tests {
     }
 
     private static boolean isIterable(Object value) {
-        return value instanceof Text
+        return value instanceof String
                 || value instanceof List
                 || value instanceof Map
                 || value instanceof Undefined;

@@ -39,7 +39,7 @@ public class JinjaTemplateTest {
     }
 
     private static String render(String source, Map<String, ?> variables) {
-        return JinjaTemplate.compile(source, ChatData.CLOCK).render(variables).toString();
+        return JinjaTemplate.compile(source).render(variables, ChatData.CLOCK);
     }
 
     @DataProvider
@@ -72,46 +72,5 @@ public class JinjaTemplateTest {
                 Assert.expectThrows(
                         JinjaException.class, () -> render("a\n\n{{ x.y }}\n", Map.of()));
         Assert.assertEquals(e.getMessage(), "line 3: 'x' is undefined");
-    }
-
-    @DataProvider
-    public Object[][] origins() {
-        return new Object[][] {
-            // A template, and what it makes of x = " Ab<c> d " (o: from outside, t: the
-            // template's).
-            {"{{ x }}!", "ooooooooot"},
-            {"[{{ x | trim }}]", "tooooooot"},
-            {"{{ x.strip()[1:3] ~ 'y' + x.strip()[-1] }}", "ooto"},
-            {"{{ x.split('<')[0] }}<{{ x.split('<')[1] }}", "oootooooo"},
-            {"{{ x.replace('b<', 'zz') }}", "oottooooo"},
-            {"{{ 'x y'.replace('y', x) }}", "ttooooooooo"},
-            {"{{ x | upper }}{{ x.lower() }}", "oooooooooooooooooo"},
-            {"{{ [x, 'z'] | join('-') }}", "ooooooooott"},
-            {"{{ '%s!' % x }}{{ '%s?' | format(x) }}", "ooooooooot" + "ooooooooot"},
-            {"{{ {'k': x} | tojson }}", "ttttttt" + "ooooooooo" + "tt"},
-            {"{{ [x] }}", "ttooooooooott"},
-            {"{% set y %}a{{ x }}{% endset %}{{ y[:2] }}", "to"},
-            {"{% macro m(v) %}<{{ v }}>{% endmacro %}{{ m(x)[:2] }}", "to"},
-            {"{% for c in x %}{{ c }}.{% endfor %}", "ototototototototot"},
-            {"{{ x | reverse }}{{ x[::2] }}", "oooooooooooooo"},
-            {"{% if x == ' Ab<c> d ' and '<c>' in x %}same{% endif %}", "tttt"},
-            {"{{ d.k }}{{ d['k'] }}{{ (d | items | first)[1] }}", "ooo"},
-            {"{{ x | default('d') | string | indent(1, first=true) }}", "tooooooooo"},
-        };
-    }
-
-    /** Every character of a text keeps its origin, whatever the template does with it. */
-    @Test(dataProvider = "origins")
-    public void knowsWhatCameFromOutside(String source, String origins) {
-        Map<String, Object> variables =
-                Map.of(
-                        "x", JinjaTemplate.outside(" Ab<c> d "),
-                        "d", Map.of("k", JinjaTemplate.outside("v")));
-        Text text = JinjaTemplate.compile(source, ChatData.CLOCK).render(variables);
-        StringBuilder found = new StringBuilder();
-        for (int i = 0; i < text.toString().length(); ++i) {
-            found.append(text.isOutside(i) ? 'o' : 't');
-        }
-        Assert.assertEquals(found.toString(), origins, text.toString());
     }
 }
