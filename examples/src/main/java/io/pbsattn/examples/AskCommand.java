@@ -52,24 +52,19 @@ final class AskCommand implements Callable<Integer> {
                             + " model's own limit.")
     private Integer context;
 
-    @Option(names = "--max-new-tokens", description = "The most tokens of an answer.")
-    private Integer maxNewTokens;
-
     @Option(names = "--raw", description = "Use no chat template.")
     private boolean raw;
 
     @CommandLine.Spec private CommandLine.Model.CommandSpec spec;
+
+    @Mixin private SamplingOptions sampling;
 
     @Mixin private JsonOption json;
 
     /** {@inheritDoc} */
     @Override
     public Integer call() throws Exception {
-        if (maxNewTokens != null && maxNewTokens < 1) {
-            throw new CommandLine.ParameterException(
-                    spec.commandLine(),
-                    "--max-new-tokens: expected at least 1, found " + maxNewTokens);
-        }
+        GenerationOptions options = sampling.get().optRaw(raw);
         if (context != null && context < 2) {
             throw new CommandLine.ParameterException(
                     spec.commandLine(), "--context: expected at least 2, found " + context);
@@ -80,10 +75,6 @@ final class AskCommand implements Callable<Integer> {
         StringBuilder shown = new StringBuilder();
         try (LoadedModel loaded = LoadedModel.open(folder, attention.toString(), dtype, context)) {
             for (String question : questions) {
-                GenerationOptions options = new GenerationOptions().optRaw(raw);
-                if (maxNewTokens != null) {
-                    options.optMaxNewTokens(maxNewTokens);
-                }
                 GenerationResult result =
                         loaded.generate(text + QUESTION + question, options, "reading");
                 answers.add(Answer.of(question, result));

@@ -1,7 +1,9 @@
 package io.pbsattn.zoo;
 
+import ai.djl.huggingface.tokenizers.HuggingFaceTokenizer;
 import ai.djl.ndarray.NDManager;
 import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.function.Predicate;
@@ -13,14 +15,12 @@ import java.util.function.Predicate;
  */
 public final class TextGenerator implements AutoCloseable {
 
-    private final CausalLm model;
     private final PromptEncoder encoder;
     private final Detokenizer detokenizer;
     private final TokenGenerator generator;
 
     private TextGenerator(
             CausalLm model, PromptEncoder encoder, Detokenizer detokenizer, NDManager manager) {
-        this.model = model;
         this.encoder = encoder;
         this.detokenizer = detokenizer;
         generator = new TokenGenerator(model, manager);
@@ -40,6 +40,21 @@ public final class TextGenerator implements AutoCloseable {
             throws IOException, CheckpointException {
         PromptEncoder encoder = PromptEncoder.open(folder);
         return new TextGenerator(model, encoder, openDetokenizer(encoder, folder), manager);
+    }
+
+    /**
+     * Opens a folder's tokenizer, which neither cuts nor pads, nor adds special tokens by itself.
+     */
+    static HuggingFaceTokenizer openTokenizer(Path folder) throws IOException, CheckpointException {
+        Path file = folder.resolve("tokenizer.json");
+        if (!Files.isRegularFile(file)) {
+            throw new CheckpointException(file + ": no such file");
+        }
+        return HuggingFaceTokenizer.builder()
+                .optTokenizerPath(file)
+                .optTruncation(false)
+                .optPadding(false)
+                .build();
     }
 
     /** Opens the way back, from ids to text. */
@@ -86,6 +101,21 @@ public final class TextGenerator implements AutoCloseable {
         try (Generation answer = stream(message, options)) {
             return answer.result(listener);
         }
+    }
+
+    /**
+     * Answers messages of any lengths, each as if it were alone. They run one after another, not in
+     * one batch: what a message shares with those before it is read once, but decoding is no faster
+     * than for single messages. With a seed, each begins anew with it.
+     *
+     * @param messages what the user says
+     * @param options how to answer
+     * @return the answers, in the order of the messages
+     * @throws IllegalArgumentException if a message is empty or does not fit into the model's
+     *     context
+     */
+    public List<GenerationResult> generate(List<String> messages, GenerationOptions options) {
+        return messages.stream().map(message -> generate(message, options)).toList();
     }
 
     /**

@@ -15,7 +15,7 @@ final class Lexer {
 
     private static final Pattern OPEN = Pattern.compile("\\{([%{#])([-+]?)");
     private static final Pattern RAW =
-            Pattern.compile("\\{%([-+]?)\\s*raw\\s*(?:-%\\}\\s*|\\+%\\}|%\\}\\n?)", flags());
+            Pattern.compile("\\{%([-+]?)\\s*raw\\s*(?:-%\\}\\s*|%\\})", flags());
     private static final Pattern END_RAW =
             Pattern.compile("\\{%([-+]?)\\s*endraw\\s*(?:-%\\}\\s*|\\+%\\}|%\\}\\n?)", flags());
     private static final Pattern COMMENT_END =

@@ -7,27 +7,15 @@ import java.util.List;
 final class Loop {
 
     private final List<Object> items;
-    private final int depth;
     private List<Object> watched;
     private int index;
 
-    /**
-     * Constructs the variable.
-     *
-     * @param items what the loop runs over
-     * @param depth how many loops it stands in, with itself
-     */
-    Loop(List<Object> items, int depth) {
+    Loop(List<Object> items) {
         this.items = items;
-        this.depth = depth;
     }
 
     void goTo(int newIndex) {
         index = newIndex;
-    }
-
-    int depth() {
-        return depth;
     }
 
     Object attribute(String name) {
@@ -46,10 +34,8 @@ index == 0;
 index == items.size() - 1;
   case "length" -> 
 (long) items.size();
-  case "depth" -> 
-(long) depth;
-  case "depth0" -> 
-depth - 1L;
+  case "depth" -> 1L; // it counts recursive loops only
+  case "depth0" -> 0L;
   case "previtem" -> 
 index > 0
                         ? items.get(index - 1)

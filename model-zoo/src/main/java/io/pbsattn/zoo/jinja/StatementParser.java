@@ -179,8 +179,7 @@ throw new JinjaException("unknown or unsupported tag '" + tag.text() + "'")
             if (items.isEmpty()) {
                 return otherwise.run(new Scope(scope), out);
             }
-            Object outer = scope.get("loop");
-            Loop loop = new Loop(items, outer instanceof Loop around ? around.depth() + 1 : 1);
+            Loop loop = new Loop(items);
             for (int i = 0; i < items.size(); ++i) {
                 loop.goTo(i);
                 Scope inner = new Scope(scope);
