@@ -112,6 +112,8 @@ public class CommandLineTest {
                 answer(document, fact, "--stop", "#", "--stop", "48213"),
                 greedy.substring(0, greedy.indexOf("48213")).strip());
         Assert.assertNotEquals(answer(document, fact, "--repetition-penalty", "9"), greedy);
+        String cut = answer(document, fact, "--max-new-tokens", "3");
+        Assert.assertTrue(greedy.startsWith(cut) && cut.length() < greedy.length(), cut);
         String[] narrow = {"--temperature", "4", "--top-k", "8", "--seed", "1"};
         String base = answer(document, fact, narrow);
         Assert.assertNotEquals(

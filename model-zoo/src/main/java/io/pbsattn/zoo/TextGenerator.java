@@ -5,6 +5,8 @@ import ai.djl.ndarray.NDManager;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.function.Predicate;
 
@@ -105,17 +107,38 @@ public final class TextGenerator implements AutoCloseable {
 
     /**
      * Answers messages of any lengths, each as if it were alone. They run one after another, not in
-     * one batch: what a message shares with those before it is read once, but decoding is no faster
-     * than for single messages. With a seed, each begins anew with it.
+     * one batch: what messages begin with in common is read once, wherever they are in the list,
+     * but decoding is no faster than for single messages. With a seed, each begins anew with it.
      *
      * @param messages what the user says
      * @param options how to answer
      * @return the answers, in the order of the messages
      * @throws IllegalArgumentException if a message is empty or does not fit into the model's
-     *     context
+     *     context; says which, before any is answered
      */
     public List<GenerationResult> generate(List<String> messages, GenerationOptions options) {
-        return messages.stream().map(message -> generate(message, options)).toList();
+        List<long[]> prompts = new ArrayList<>();
+        for (String message : messages) {
+            long[] ids = encode(message, options);
+            try {
+                generator.check(ids);
+            } catch (IllegalArgumentException e) {
+                throw new IllegalArgumentException(
+                        "message " + prompts.size() + ": " + e.getMessage(), e);
+            }
+            prompts.add(ids);
+        }
+        // Sorted, prompts that begin alike follow each other.
+        Integer[] order = new Integer[prompts.size()];
+        Arrays.setAll(order, n -> n);
+        Arrays.sort(order, (m, n) -> Arrays.compare(prompts.get(m), prompts.get(n)));
+        GenerationResult[] results = new GenerationResult[order.length];
+        for (int n : order) {
+            try (Generation answer = stream(prompts.get(n), options)) {
+                results[n] = answer.result();
+            }
+        }
+        return List.of(results);
     }
 
     /**
@@ -129,9 +152,13 @@ public final class TextGenerator implements AutoCloseable {
      * @throws IllegalStateException if the answer before has neither ended nor been closed
      */
     public Generation stream(String message, GenerationOptions options) {
+        return stream(encode(message, options), options);
+    }
+
+    private long[] encode(String message, GenerationOptions options) {
         return options.raw()
-                ? stream(encoder.encodeRaw(message), options)
-                : streamChat(List.of(ChatMessage.user(message)), options);
+                ? encoder.encodeRaw(message)
+                : encoder.encode(List.of(ChatMessage.user(message)), new ChatTemplateOptions());
     }
 
     /**

@@ -257,6 +257,16 @@ public class DjlLoadingTest {
         Assert.assertTrue(hasMessage(e, "attention.layer"), e.toString());
     }
 
+    @Test
+    public void optionOutOfRangeStopsTheLoading() {
+        Criteria<String, String> criteria =
+                Decoders.criteria(String.class, String.class, Fixtures.RETRIEVER)
+                        .optArgument("top_p", "7")
+                        .build();
+        Exception e = Assert.expectThrows(Exception.class, criteria::loadModel);
+        Assert.assertTrue(hasMessage(e, "top_p: expected 0 to 1"), e.toString());
+    }
+
     private static boolean hasMessage(Throwable e, String word) {
         for (Throwable cause = e; cause != null; cause = cause.getCause()) {
             if (cause.getMessage() != null && cause.getMessage().contains(word)) {
