@@ -135,23 +135,15 @@ final class ExpressionParser {
 
     private static boolean holds(String operator, Object a, Object b) {
         return switch (operator) {
-  case "==" -> 
-Python.equal(a, b);
-  case "!=" -> 
-!Python.equal(a, b);
-  case "in" -> 
-Python.contains(b, a);
-  case "not in" -> 
-!Python.contains(b, a);
-  case "<" -> 
-Python.compare(a, b) < 0;
-  case "<=" -> 
-Python.compare(a, b) <= 0;
-  case ">" -> 
-Python.compare(a, b) > 0;
-  default -> 
-Python.compare(a, b) >= 0;
-};
+            case "==" -> Python.equal(a, b);
+            case "!=" -> !Python.equal(a, b);
+            case "in" -> Python.contains(b, a);
+            case "not in" -> !Python.contains(b, a);
+            case "<" -> Python.compare(a, b) < 0;
+            case "<=" -> Python.compare(a, b) <= 0;
+            case ">" -> Python.compare(a, b) > 0;
+            default -> Python.compare(a, b) >= 0;
+        };
     }
 
     private Expression parseSum() {
@@ -205,25 +197,25 @@ Python.compare(a, b) >= 0;
     private Expression parsePrimary() {
         Token token = tokens.next();
         switch (token.kind()) {
-  case STRING -> {
-StringBuilder string = new StringBuilder(token.text());
+            case STRING -> {
+                StringBuilder string = new StringBuilder(token.text());
                 while (tokens.peek().kind() == Kind.STRING) {
                     string.append(tokens.next().text());
                 }
                 Text text = Text.of(string.toString());
                 return scope -> text;
-}
-  case INTEGER -> {
-return constant(token, Long::valueOf);
-}
-  case FLOAT -> {
-return constant(token, Double::valueOf);
-}
-  case NAME -> {
-return name(token);
-}
-  case OPERATOR -> {
-if (token.text().equals("(")) {
+            }
+            case INTEGER -> {
+                return constant(token, Long::valueOf);
+            }
+            case FLOAT -> {
+                return constant(token, Double::valueOf);
+            }
+            case NAME -> {
+                return name(token);
+            }
+            case OPERATOR -> {
+                if (token.text().equals("(")) {
                     return parseBrackets();
                 } else if (token.text().equals("[")) {
                     List<Expression> items = parseUntil("]");
@@ -232,10 +224,9 @@ if (token.text().equals("(")) {
                     return parseMap();
                 }
                 throw tokens.unexpected(token);
-}
-  default -> 
-throw tokens.unexpected(token);
-}
+            }
+            default -> throw tokens.unexpected(token);
+        }
     }
 
     private static Expression constant(
@@ -250,22 +241,22 @@ throw tokens.unexpected(token);
 
     private Expression name(Token token) {
         switch (token.text()) {
-  case "true", "True" -> {
-return scope -> true;
-}
-  case "false", "False" -> {
-return scope -> false;
-}
-  case "none", "None" -> {
-return scope -> null;
-}
-  default -> {
-if (RESERVED.contains(token.text())) {
+            case "true", "True" -> {
+                return scope -> true;
+            }
+            case "false", "False" -> {
+                return scope -> false;
+            }
+            case "none", "None" -> {
+                return scope -> null;
+            }
+            default -> {
+                if (RESERVED.contains(token.text())) {
                     throw tokens.unexpected(token);
                 }
                 return scope -> scope.get(token.text());
-}
-}
+            }
+        }
     }
 
     private Expression parseBrackets() {
@@ -391,8 +382,7 @@ if (RESERVED.contains(token.text())) {
                 scope -> {
                     Object function = base.value(scope);
                     if (function instanceof Callable callable) {
-                        return callable
-                                .call(arguments.values(scope), arguments.namedValues(scope));
+                        return callable.call(arguments.values(scope), arguments.namedValues(scope));
                     }
                     throw function instanceof Undefined undefined
                             ? undefined.error()
@@ -473,15 +463,13 @@ if (RESERVED.contains(token.text())) {
 
     private static boolean beginsArgument(Token token) {
         return switch (token.kind()) {
-  case NAME -> 
-!RESERVED.contains(token.text())
-                        && !token.text().equals("not")
-                        && !token.text().equals("in");
-  case STRING, INTEGER, FLOAT -> 
-true;
-  default -> 
-token.is(Kind.OPERATOR, "[") || token.is(Kind.OPERATOR, "{");
-};
+            case NAME ->
+                    !RESERVED.contains(token.text())
+                            && !token.text().equals("not")
+                            && !token.text().equals("in");
+            case STRING, INTEGER, FLOAT -> true;
+            default -> token.is(Kind.OPERATOR, "[") || token.is(Kind.OPERATOR, "{");
+        };
     }
 
     private Expression arithmetic(String operator, Expression a, Expression b) {

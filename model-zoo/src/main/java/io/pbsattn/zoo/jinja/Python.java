@@ -224,23 +224,23 @@ final class Python {
 
     private static Object integers(String operator, long x, long y) {
         switch (operator) {
-  case "+" -> {
-return Math.addExact(x, y);
-}
-  case "-" -> {
-return Math.subtractExact(x, y);
-}
-  case "*" -> {
-return Math.multiplyExact(x, y);
-}
-  case "//" -> {
-return Math.floorDiv(x, y);
-}
-  case "%" -> {
-return Math.floorMod(x, y);
-}
-  default -> {
-double power = Math.pow((double) x, (double) y);
+            case "+" -> {
+                return Math.addExact(x, y);
+            }
+            case "-" -> {
+                return Math.subtractExact(x, y);
+            }
+            case "*" -> {
+                return Math.multiplyExact(x, y);
+            }
+            case "//" -> {
+                return Math.floorDiv(x, y);
+            }
+            case "%" -> {
+                return Math.floorMod(x, y);
+            }
+            default -> {
+                double power = Math.pow((double) x, (double) y);
                 if (y < 0) {
                     return power;
                 }
@@ -257,21 +257,14 @@ double power = Math.pow((double) x, (double) y);
             throw new ArithmeticException("division by zero");
         }
         return switch (operator) {
-  case "+" -> 
-x + y;
-  case "-" -> 
-x - y;
-  case "*" -> 
-x * y;
-  case "/" -> 
-x / y;
-  case "//" -> 
-Math.floor(x / y);
-  case "%" -> 
-x - y * Math.floor(x / y);
-  default -> 
-Math.pow(x, y);
-};
+            case "+" -> x + y;
+            case "-" -> x - y;
+            case "*" -> x * y;
+            case "/" -> x / y;
+            case "//" -> Math.floor(x / y);
+            case "%" -> x - y * Math.floor(x / y);
+            default -> Math.pow(x, y);
+        };
     }
 
     static Object negative(Object value) {
@@ -306,7 +299,7 @@ Math.pow(x, y);
             return new ArrayList<>(((Map<?, ?>) value).keySet());
         }
         if (value instanceof Text text) {
-            
+
             List<Object> characters = new ArrayList<>();
             for (int i = 0; i < text.length(); ) {
                 int next = text.toString().offsetByCodePoints(i, 1);
@@ -397,10 +390,8 @@ Math.pow(x, y);
         if (value instanceof Text text && step == 1) {
             String string = value.toString();
             int first = string.offsetByCodePoints(0, (int) start);
-            return text
-                    .substring(
-                            first,
-                            string.offsetByCodePoints(first, (int) Math.max(0, end - start)));
+            return text.substring(
+                    first, string.offsetByCodePoints(first, (int) Math.max(0, end - start)));
         }
         List<Object> items = items(value);
         List<Object> result = new ArrayList<>();
@@ -526,7 +517,7 @@ Math.pow(x, y);
         return (c >= '\t' && c <= '\r')
                 || (c >= 0x1c && c <= ' ')
                 || c == 0x85
-                || (c > 0x7f &&  Character.isSpaceChar(c));
+                || (c > 0x7f && Character.isSpaceChar(c));
     }
 
     /** Where a text ends without white space at its end. */

@@ -33,37 +33,36 @@ final class StatementParser {
         while (true) {
             Token token = tokens.next();
             switch (token.kind()) {
-  case DATA -> 
-body.add(
-                            (scope, out) -> {
-                                out.append(token.text());
-                                return Flow.NEXT;
-                            });
-  case VARIABLE_BEGIN -> {
-Expression value = expressions.parseTuple();
+                case DATA ->
+                        body.add(
+                                (scope, out) -> {
+                                    out.append(token.text());
+                                    return Flow.NEXT;
+                                });
+                case VARIABLE_BEGIN -> {
+                    Expression value = expressions.parseTuple();
                     tokens.expect(Kind.VARIABLE_END);
                     body.add(
                             (scope, out) -> {
                                 out.append(writable(value.value(scope), token.line()));
                                 return Flow.NEXT;
                             });
-}
-  case BLOCK_BEGIN -> {
-if (ends.contains(tokens.peek().text())) {
+                }
+                case BLOCK_BEGIN -> {
+                    if (ends.contains(tokens.peek().text())) {
                         return (scope, out) -> runAll(body, scope, out);
                     }
                     body.add(parseTag());
-}
-  case END -> {
-if (!ends.isEmpty()) {
+                }
+                case END -> {
+                    if (!ends.isEmpty()) {
                         throw new JinjaException("expected one of the tags " + ends)
                                 .at(token.line());
                     }
                     return (scope, out) -> runAll(body, scope, out);
-}
-  default -> 
-throw tokens.unexpected(token);
-}
+                }
+                default -> throw tokens.unexpected(token);
+            }
         }
     }
 
@@ -88,28 +87,19 @@ throw tokens.unexpected(token);
     private Statement parseTag() {
         Token tag = tokens.expectName();
         return switch (tag.text()) {
-  case "if" -> 
-parseIf();
-  case "for" -> 
-parseFor();
-  case "set" -> 
-parseSet();
-  case "macro" -> 
-parseMacro();
-  case "generation" -> 
-parseGeneration();
-  case "with" -> 
-parseWith();
-  case "filter" -> 
-parseFilterBlock();
-  case "break" -> 
-parseJump(tag, Flow.BREAK);
-  case "continue" -> 
-parseJump(tag, Flow.CONTINUE);
-  default -> 
-throw new JinjaException("unknown or unsupported tag '" + tag.text() + "'")
-                        .at(tag.line());
-};
+            case "if" -> parseIf();
+            case "for" -> parseFor();
+            case "set" -> parseSet();
+            case "macro" -> parseMacro();
+            case "generation" -> parseGeneration();
+            case "with" -> parseWith();
+            case "filter" -> parseFilterBlock();
+            case "break" -> parseJump(tag, Flow.BREAK);
+            case "continue" -> parseJump(tag, Flow.CONTINUE);
+            default ->
+                    throw new JinjaException("unknown or unsupported tag '" + tag.text() + "'")
+                            .at(tag.line());
+        };
     }
 
     private Statement parseJump(Token tag, Flow flow) {

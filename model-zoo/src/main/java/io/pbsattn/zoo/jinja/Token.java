@@ -32,14 +32,10 @@ record Token(Kind kind, String text, int line) {
     /** How errors show it. */
     String shown() {
         return switch (kind) {
-  case END -> 
-"the end of the template";
-  case BLOCK_END -> 
-"'%}'";
-  case VARIABLE_END -> 
-"'}}'";
-  default -> 
-"'" + text + "'";
-};
+            case END -> "the end of the template";
+            case BLOCK_END -> "'%}'";
+            case VARIABLE_END -> "'}}'";
+            default -> "'" + text + "'";
+        };
     }
 }
