@@ -10,7 +10,7 @@ final class PrefillProgress implements ProgressListener, AutoCloseable {
     /** Set by ./pbs where standard error is a terminal; the JVM cannot tell reliably. */
     private static final String TERMINAL_PROPERTY = "pbs.terminal";
 
-    private final ProgressBar bar;
+    private ProgressBar bar;
 
     PrefillProgress(String task) {
         bar =
@@ -38,6 +38,7 @@ final class PrefillProgress implements ProgressListener, AutoCloseable {
     public void close() {
         if (bar != null) {
             bar.close();
+            bar = null;
         }
     }
 }

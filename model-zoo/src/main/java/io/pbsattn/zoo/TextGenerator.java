@@ -66,6 +66,15 @@ public final class TextGenerator implements AutoCloseable {
     }
 
     /**
+     * Says whether the model takes chats.
+     *
+     * @return true if its folder has a chat template
+     */
+    public boolean hasChatTemplate() {
+        return encoder.hasTemplate();
+    }
+
+    /**
      * Counts the tokens of a text.
      *
      * @param text any text
