@@ -185,7 +185,7 @@ final class ChatSession implements AutoCloseable {
             answering = answer;
             boolean isFirst = true;
             boolean goesOn = answer.hasNext();
-            progress.close(); // the answer takes its place
+            progress.finish(); // the answer takes its place
             while (goesOn) {
                 String piece = answer.next();
                 out.print(isFirst ? piece.stripLeading() : piece);

@@ -33,12 +33,17 @@ final class PrefillProgress implements ProgressListener, AutoCloseable {
         }
     }
 
-    /** {@inheritDoc} */
-    @Override
-    public void close() {
+    /** Takes the bar away. */
+    void finish() {
         if (bar != null) {
             bar.close();
             bar = null;
         }
+    }
+
+    /** {@inheritDoc} */
+    @Override
+    public void close() {
+        finish();
     }
 }

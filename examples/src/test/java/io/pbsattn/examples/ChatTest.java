@@ -52,7 +52,7 @@ public class ChatTest {
                         "not said any more");
         List<Matcher> turns = turns(out);
         Assert.assertEquals(turns.size(), 4, out);
-        String[] answers = TIMINGS.split(out);
+        String[] answers = TIMINGS.split(out, -1);
         Assert.assertTrue(answers[0].contains("48213"), out);
         Assert.assertTrue(answers[1].contains("90417"), out);
         Assert.assertTrue(answers[2].contains("48213"), out);
