@@ -158,10 +158,7 @@ public class ChatTest {
 
     private static List<Matcher> turns(String out) {
         List<Matcher> turns = new ArrayList<>();
-        out.lines()
-                .map(TIMINGS::matcher)
-                .filter(Matcher::matches)
-                .forEach(turns::add);
+        out.lines().map(TIMINGS::matcher).filter(Matcher::matches).forEach(turns::add);
         return turns;
     }
 

@@ -272,7 +272,8 @@ public class PbsChatModelTest {
                         InvalidRequestException.class, () -> chat(p -> p.temperature(-1.0)));
         Assert.assertTrue(e.getMessage().contains("temperature"), e.getMessage());
         Assert.expectThrows(
-                MalformedModelException.class, () -> PbsChatModel.builder(Path.of("absent")).build());
+                MalformedModelException.class,
+                () -> PbsChatModel.builder(Path.of("absent")).build());
     }
 
     /** LangChain4j's services with a memory: the second question sees the first. */
@@ -287,8 +288,7 @@ public class PbsChatModelTest {
         Assert.assertTrue(assistant.answer(QUESTION).contains("48213"));
         CompletableFuture<ChatResponse> done = new CompletableFuture<>();
         StringBuilder pieces = new StringBuilder();
-        assistant
-                .stream("Question: what is the badge number of the quiet heron?")
+        assistant.stream("Question: what is the badge number of the quiet heron?")
                 .onPartialResponse(pieces::append)
                 .onCompleteResponse(done::complete)
                 .onError(done::completeExceptionally)
