@@ -1,5 +1,7 @@
 package io.pbsattn.examples;
 
+import com.google.gson.JsonObject;
+import com.google.gson.JsonParser;
 import io.pbsattn.zoo.GenerationOptions;
 import java.io.ByteArrayInputStream;
 import java.io.ByteArrayOutputStream;
@@ -12,6 +14,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -139,6 +142,37 @@ public class ChatTest {
         }
     }
 
+    /** The template adds its tokens to what is asked; without it there is the text only. */
+    @Test
+    public void askUsesTheTemplateUnlessItIsRaw() throws IOException {
+        String document = document().toString();
+        String[] arguments = {
+            "ask",
+            "--model=demo",
+            "--document=" + document,
+            "--question=" + FIRST.question(),
+            "--max-new-tokens=8",
+            "--json",
+            "--raw"
+        };
+        int[] tokens = new int[2];
+        String[] answers = new String[2];
+        for (int i = 0; i < 2; ++i) {
+            Run run = runMain("", Arrays.copyOf(arguments, arguments.length - i));
+            Assert.assertEquals(run.status(), 0, run.err());
+            JsonObject answer =
+                    JsonParser.parseString(run.out())
+                            .getAsJsonObject()
+                            .getAsJsonArray("answers")
+                            .get(0)
+                            .getAsJsonObject();
+            tokens[i] = answer.get("promptTokens").getAsInt();
+            answers[i] = answer.get("answer").getAsString();
+        }
+        Assert.assertTrue(tokens[1] > tokens[0], tokens[1] + " with, " + tokens[0] + " without");
+        Assert.assertTrue(answers[1].startsWith("The ticket number"), answers[1]);
+    }
+
     @Test
     public void modelWithoutATemplateIsRefused() throws IOException {
         Path folder = Files.createTempDirectory("model");
@@ -181,6 +215,10 @@ public class ChatTest {
     private static Run run(String input, String... options) {
         List<String> arguments = new ArrayList<>(List.of("chat"));
         arguments.addAll(List.of(options));
+        return runMain(input, arguments.toArray(new String[0]));
+    }
+
+    private static Run runMain(String input, String... arguments) {
         InputStream in = System.in;
         PrintStream out = System.out;
         PrintStream err = System.err;
@@ -190,7 +228,7 @@ public class ChatTest {
             System.setIn(new ByteArrayInputStream(input.getBytes(StandardCharsets.UTF_8)));
             System.setOut(new PrintStream(outBytes, true, StandardCharsets.UTF_8));
             System.setErr(new PrintStream(errBytes, true, StandardCharsets.UTF_8));
-            int status = Main.run(arguments.toArray(new String[0]));
+            int status = Main.run(arguments);
             return new Run(
                     status,
                     outBytes.toString(StandardCharsets.UTF_8),
