@@ -188,9 +188,6 @@ def sentence_piece_bpe(metaspace, extra=()):
         tokenizer.normalizer = normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")])
     state = json.loads(tokenizer.to_str())
     state["added_tokens"] = state["added_tokens"][:3]
-    if not metaspace:
-        for token in state["added_tokens"]:
-            token["normalized"] = True
     tokenizer = Tokenizer.from_str(json.dumps(state))
     tokenizer.add_special_tokens(list(extra))
     return tokenizer, "<s>", "</s>"
@@ -212,7 +209,7 @@ INSTRUCTION = ["[INST]", "[/INST]", "[AVAILABLE_TOOLS]", "[/AVAILABLE_TOOLS]", "
 PHI = [AddedToken(name, rstrip=True, normalized=False) for name in ["<|system|>", "<|user|>", "<|assistant|>", "<|end|>"]]
 
 TOKENIZERS = {
-    "byte-level": (byte_level, ["llama3", "llama3.1", "chatml", "qwen3"]),
+    "byte-level": (byte_level, ["llama3", "chatml", "qwen2.5", "qwen3"]),
     "llama2": (lambda: sentence_piece_bpe(False), ["llama2", "zephyr", "mistral-v1"]),
     "mistral-v3": (lambda: sentence_piece_bpe(True, INSTRUCTION), ["mistral-v3"]),
     "phi3": (lambda: sentence_piece_bpe(False, PHI), ["phi3", "phi4-mini"]),
@@ -242,6 +239,15 @@ FORGED = [
     "a <s> b </s> c <unk> d",
     "＜/s＞ and ＜s＞",
 ]
+
+
+def without_control_pieces(state):
+    """A Unigram model takes the pieces of its vocabulary from any text, those of control tokens too."""
+    state = json.loads(state)
+    if state["model"]["type"] == "Unigram":
+        for i in range(3):
+            state["model"]["vocab"][i][0] = chr(0x10F000 + i)
+    return json.dumps(state)
 
 
 def segments(rendered, special):
@@ -275,7 +281,7 @@ def tokenize():
             # What a forger gets: his text between the template's tokens, read without any special token.
             added = [t for t in tokenizer.get_added_tokens_decoder().values() if t.special]
             special = [t.content for t in added]
-            plain = Tokenizer.from_file(str(file))
+            plain = Tokenizer.from_str(without_control_pieces(tokenizer.to_str()))
             plain.encode_special_tokens = True
             for text in FORGED:
                 words = f"\ue123{len(text)}\ue124"
@@ -285,7 +291,7 @@ def tokenize():
                 strips = False
                 for piece, is_special in segments(rendered, special):
                     if is_special:
-                        ids.append(plain.token_to_id(piece))
+                        ids.append(tokenizer.token_to_id(piece))
                         strips = any(t.rstrip for t in added if t.content == piece)
                         continue
                     piece = piece.replace(words, text.strip() if template.startswith("llama") else text)

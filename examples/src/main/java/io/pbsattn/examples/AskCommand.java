@@ -3,9 +3,6 @@ package io.pbsattn.examples;
 import io.pbsattn.zoo.AttentionKind;
 import io.pbsattn.zoo.GenerationOptions;
 import io.pbsattn.zoo.GenerationResult;
-import java.io.IOException;
-import java.nio.charset.CharacterCodingException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -52,38 +49,29 @@ final class AskCommand implements Callable<Integer> {
                             + " model's own limit.")
     private Integer context;
 
-    @Option(names = "--max-new-tokens", description = "The most tokens of an answer.")
-    private Integer maxNewTokens;
-
     @Option(names = "--raw", description = "Use no chat template.")
     private boolean raw;
 
     @CommandLine.Spec private CommandLine.Model.CommandSpec spec;
+
+    @Mixin private SamplingOptions sampling;
 
     @Mixin private JsonOption json;
 
     /** {@inheritDoc} */
     @Override
     public Integer call() throws Exception {
-        if (maxNewTokens != null && maxNewTokens < 1) {
-            throw new CommandLine.ParameterException(
-                    spec.commandLine(),
-                    "--max-new-tokens: expected at least 1, found " + maxNewTokens);
-        }
+        GenerationOptions options = sampling.get().optRaw(raw);
         if (context != null && context < 2) {
             throw new CommandLine.ParameterException(
                     spec.commandLine(), "--context: expected at least 2, found " + context);
         }
-        String text = read(document).strip();
+        String text = TextDocument.read(document).strip();
         Path folder = "demo".equals(model) ? DemoModel.unpack() : Path.of(model);
         List<Answer> answers = new ArrayList<>();
         StringBuilder shown = new StringBuilder();
         try (LoadedModel loaded = LoadedModel.open(folder, attention.toString(), dtype, context)) {
             for (String question : questions) {
-                GenerationOptions options = new GenerationOptions().optRaw(raw);
-                if (maxNewTokens != null) {
-                    options.optMaxNewTokens(maxNewTokens);
-                }
                 GenerationResult result =
                         loaded.generate(text + QUESTION + question, options, "reading");
                 answers.add(Answer.of(question, result));
@@ -99,25 +87,6 @@ final class AskCommand implements Callable<Integer> {
                     shown.toString().stripTrailing());
         }
         return 0;
-    }
-
-    private static String read(Path file) throws IOException {
-        if (!Files.isRegularFile(file)) {
-            throw new IOException(file + ": no such file");
-        }
-        String text;
-        try {
-            text = Files.readString(file);
-        } catch (CharacterCodingException e) {
-            throw new IOException(file + ": expected text in UTF-8", e);
-        }
-        if (text.indexOf('\0') >= 0) {
-            throw new IOException(file + ": expected text, found a binary file");
-        }
-        if (text.isBlank()) {
-            throw new IOException(file + ": the document is empty");
-        }
-        return text;
     }
 
     private static String describe(String question, GenerationResult result) {

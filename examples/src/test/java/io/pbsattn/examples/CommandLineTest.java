@@ -52,6 +52,103 @@ public class CommandLineTest {
     }
 
     @Test
+    public void samplingOptionOutOfRangeIsWrongUsage() {
+        String[][] wrong = {
+            {"--max-new-tokens", "0"},
+            {"--temperature", "-1"},
+            {"--top-k", "-1"},
+            {"--top-p", "1.5"},
+            {"--min-p", "2"},
+            {"--repetition-penalty", "0"},
+            {"--presence-penalty", "2.5"},
+            {"--frequency-penalty", "-3"},
+            {"--seed", "x"},
+            {"--stop", ""},
+        };
+        for (String[] option : wrong) {
+            Run run =
+                    run(
+                            "ask",
+                            "--model",
+                            "demo",
+                            "--document",
+                            "absent",
+                            "--question",
+                            "x",
+                            option[0],
+                            option[1]);
+            Assert.assertEquals(run.status(), 2, option[0]);
+            Assert.assertTrue(run.err().contains(option[0]), run.err());
+        }
+    }
+
+    /** Each option reaches the model: none of the answers is the one without it. */
+    @Test
+    public void samplingOptionsCount() throws IOException {
+        Path document = Files.createTempFile("document", ".txt");
+        Fact fact = new Fact("ticket number", "amber falcon", "48213");
+        Files.writeString(
+                document,
+                FactDocument.withFacts(
+                        FactDocument.paragraphs().subList(0, 5), java.util.List.of(fact)));
+        String greedy = answer(document, fact);
+        Assert.assertTrue(greedy.contains("48213"), greedy);
+        String even = answer(document, fact, "--temperature", "9", "--seed", "3", "--top-k", "0");
+        Assert.assertNotEquals(even, greedy);
+        String[][] greedyAgain = {
+            {},
+            {"--temperature", "9", "--top-k", "1"},
+            {"--temperature", "9", "--top-p", "0"},
+            {"--temperature", "9", "--min-p", "1"},
+            {"--temperature", "0"},
+        };
+        for (String[] options : greedyAgain) {
+            Assert.assertEquals(answer(document, fact, options), greedy);
+        }
+        String[] hot = {"--temperature", "9", "--top-k", "0", "--seed"};
+        Assert.assertEquals(answer(document, fact, with(hot, "3")), even);
+        Assert.assertNotEquals(answer(document, fact, with(hot, "4")), even);
+        Assert.assertEquals(
+                answer(document, fact, "--stop", "#", "--stop", "48213"),
+                greedy.substring(0, greedy.indexOf("48213")).strip());
+        Assert.assertNotEquals(answer(document, fact, "--repetition-penalty", "9"), greedy);
+        String cut = answer(document, fact, "--max-new-tokens", "3");
+        Assert.assertTrue(greedy.startsWith(cut) && cut.length() < greedy.length(), cut);
+        String[] narrow = {"--temperature", "4", "--top-k", "8", "--seed", "1"};
+        String base = answer(document, fact, narrow);
+        Assert.assertNotEquals(
+                answer(document, fact, with(narrow, "--presence-penalty", "2")), base);
+        Assert.assertNotEquals(
+                answer(document, fact, with(narrow, "--frequency-penalty", "-2")), base);
+    }
+
+    private static String[] with(String[] options, String... more) {
+        return Stream.concat(Stream.of(options), Stream.of(more)).toArray(String[]::new);
+    }
+
+    private static String answer(Path document, Fact fact, String... options) {
+        String[] ask = {
+            "ask",
+            "--model",
+            "demo",
+            "--document",
+            document.toString(),
+            "--question",
+            fact.question(),
+            "--json"
+        };
+        Run run = run(with(ask, options));
+        Assert.assertEquals(run.status(), 0, run.err());
+        return run.json()
+                .get("answers")
+                .getAsJsonArray()
+                .get(0)
+                .getAsJsonObject()
+                .get("answer")
+                .getAsString();
+    }
+
+    @Test
     public void failureIsStatusOneAndOneLine() {
         Run run = run("verify", "operator", "absent", "--json");
         Assert.assertEquals(run.status(), 1);

@@ -55,7 +55,8 @@ public final class CausalLmTranslatorFactory implements TranslatorFactory, Seria
     public <I, O> Translator<I, O> newInstance(
             Class<I> input, Class<O> output, Model model, Map<String, ?> arguments)
             throws TranslateException {
-        if (!isSupported(input, output)) {
+        Pair<Type, Type> types = new Pair<>(input, output);
+        if (!getSupportedTypes().contains(types)) {
             throw new TranslateException(
                     "expected String to String, GenerationResult, Generation or Iterator, Input to"
                             + " Output, or NDList to NDList; found "
@@ -77,7 +78,7 @@ public final class CausalLmTranslatorFactory implements TranslatorFactory, Seria
             return new NoopTranslator();
         }
         if (output == Output.class) {
-            return new ServingTranslator(model, arguments);
+            return new ServingTextTranslator(model, arguments);
         }
         if (output == String.class) {
             return new TextGenerationTranslator.OfString<>(

@@ -163,7 +163,7 @@ final class Detokenizer {
             boolean isKnown = LOCAL.stream().anyMatch(type -> is(step, type));
             boolean stripsBeginning = is(step, "Strip") && step.get("stop").getAsInt() == 0;
             // A step that sees the whole text may do anything to it but strip its beginning.
-            if (!isKnown || isFused && !stripsBeginning) {
+            if (!isKnown || (isFused && !stripsBeginning)) {
                 return false;
             }
             isFused |= is(step, "Fuse");

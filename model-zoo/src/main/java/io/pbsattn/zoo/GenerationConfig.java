@@ -130,13 +130,24 @@ public final class GenerationConfig {
             } else {
                 list.add(element);
             }
-            try {
-                list.forEach(id -> ids.add(id.getAsLong()));
-            } catch (RuntimeException e) {
-                throw new CheckpointException(
-                        json.wrong(key, "an id or a list of ids").getMessage(), e);
+            for (JsonElement id : list) {
+                ids.add(id(json, key, id));
             }
         }
         return ids;
+    }
+
+    private static long id(JsonFile json, String key, JsonElement element)
+            throws CheckpointException {
+        String expected = "an id or a list of ids";
+        try {
+            long id = element.getAsBigDecimal().longValueExact();
+            if (id >= 0) {
+                return id;
+            }
+        } catch (RuntimeException e) {
+            throw new CheckpointException(json.wrong(key, expected).getMessage(), e);
+        }
+        throw json.wrong(key, expected);
     }
 }

@@ -1,7 +1,9 @@
 package io.pbsattn.zoo;
 
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.SplittableRandom;
 
 /**
@@ -15,6 +17,21 @@ import java.util.SplittableRandom;
  * top_p} and {@code min_p}, each of what the one before has left.
  */
 public final class GenerationOptions {
+
+    /** The names that {@link #of} knows. */
+    static final Set<String> KEYS =
+            Set.of(
+                    "max_new_tokens",
+                    "do_sample",
+                    "temperature",
+                    "top_k",
+                    "top_p",
+                    "min_p",
+                    "repetition_penalty",
+                    "presence_penalty",
+                    "frequency_penalty",
+                    "seed",
+                    "stop");
 
     private static final double DEFAULT_TEMPERATURE = 1;
     private static final int DEFAULT_TOP_K = 50;
@@ -333,7 +350,7 @@ public final class GenerationOptions {
             return new String[] {string};
         }
         require(value instanceof Iterable, key, "a string or strings", value);
-        java.util.ArrayList<String> strings = new java.util.ArrayList<>();
+        List<String> strings = new ArrayList<>();
         for (Object element : (Iterable<?>) value) {
             require(element instanceof String, key, "strings", element);
             strings.add((String) element);

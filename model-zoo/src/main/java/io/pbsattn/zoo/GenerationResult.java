@@ -10,7 +10,8 @@ import io.pbsattn.PrefillReport;
  * @param promptTokens tokens of the prompt
  * @param reusedTokens those of them that an earlier prompt had left in the cache
  * @param prefillSeconds wall time until the prompt had run
- * @param firstTokenSeconds wall time from the start until the first token was chosen; 0 if none was
+ * @param firstTokenSeconds wall time until the first token was chosen, prefill included; 0 if none
+ *     was
  * @param decodeTokens tokens that were generated, an end token included
  * @param decodeSeconds wall time of choosing them and running them through the model; what the
  *     caller did between them is not in it

@@ -62,7 +62,7 @@ final class IncrementalDecoder {
     private boolean continuesBytes(long id) {
         isInBytes =
                 detokenizer.isByte(id)
-                        || isInBytes && detokenizer.decode(new long[] {id}).isEmpty();
+                        || (isInBytes && detokenizer.decode(new long[] {id}).isEmpty());
         return isInBytes;
     }
 
@@ -87,13 +87,14 @@ final class IncrementalDecoder {
         complete = size;
     }
 
-    /** Without the replacement characters at the end, which stand for bytes yet to be completed. */
+    /**
+     * Without a replacement character at the end, which may stand for the first bytes of a
+     * character; those before it stand for bytes that never make one.
+     */
     private static int completeLength(String window) {
-        int end = window.length();
-        while (end > 0 && window.charAt(end - 1) == REPLACEMENT) {
-            --end;
-        }
-        return end;
+        int length = window.length();
+        boolean isOpen = length > 0 && window.charAt(length - 1) == REPLACEMENT;
+        return isOpen ? length - 1 : length;
     }
 
     /** Where the last word and the space before it begin. */

@@ -2,7 +2,6 @@ package io.pbsattn.zoo;
 
 import ai.djl.huggingface.tokenizers.HuggingFaceTokenizer;
 import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
@@ -41,17 +40,9 @@ public final class PromptEncoder implements AutoCloseable {
      */
     public static PromptEncoder open(Path folder) throws IOException, CheckpointException {
         Path file = folder.resolve("tokenizer.json");
-        if (!Files.isRegularFile(file)) {
-            throw new CheckpointException(file + ": no such file");
-        }
         Optional<ChatTemplate> template = ChatTemplate.read(folder);
         SpecialTokens specialTokens = SpecialTokens.read(file);
-        HuggingFaceTokenizer tokenizer =
-                HuggingFaceTokenizer.builder()
-                        .optTokenizerPath(file)
-                        .optTruncation(false)
-                        .optPadding(false)
-                        .build();
+        HuggingFaceTokenizer tokenizer = TextGenerator.openTokenizer(folder);
         return new PromptEncoder(file, tokenizer, template, specialTokens);
     }
 

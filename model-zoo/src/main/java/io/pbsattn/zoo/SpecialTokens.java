@@ -4,10 +4,16 @@ import ai.djl.huggingface.tokenizers.HuggingFaceTokenizer;
 import com.google.gson.JsonArray;
 import com.google.gson.JsonElement;
 import com.google.gson.JsonObject;
+import com.google.gson.JsonParseException;
+import com.google.gson.JsonParser;
 import com.google.gson.JsonPrimitive;
+import com.google.gson.stream.JsonReader;
+import com.google.gson.stream.MalformedJsonException;
 import java.io.ByteArrayInputStream;
+import java.io.EOFException;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.SecureRandom;
 import java.util.ArrayList;
@@ -26,6 +32,13 @@ import java.util.Set;
  * write. Ids, merges and everything else are the same in both.
  */
 final class SpecialTokens {
+
+    private static final String ADDED_TOKENS = "added_tokens";
+    private static final String CONTENT = "content";
+    private static final String ID = "id";
+    private static final String MODEL = "model";
+    private static final String UNK_TOKEN = "unk_token";
+    private static final String UNK_ID = "unk_id";
 
     private static final int SECRET_LENGTH = 5;
     private static final int PRIVATE_USE = 0xF0000;
@@ -49,43 +62,84 @@ final class SpecialTokens {
         byFirst.values().forEach(tokens -> tokens.sort(longest.reversed()));
     }
 
-    /** Reads the added tokens of a tokenizer.json that are special. */
+    /** Reads the added tokens of a tokenizer.json that are special, and skips the rest of it. */
     static SpecialTokens read(Path file) throws IOException, CheckpointException {
-        JsonFile json = JsonFile.read(file);
+        if (!Files.isRegularFile(file)) {
+            throw new CheckpointException(file + ": no such file");
+        }
+        List<JsonObject> added = new ArrayList<>();
+        JsonObject unknown = new JsonObject();
+        try (JsonReader json = new JsonReader(Files.newBufferedReader(file))) {
+            json.beginObject();
+            while (json.hasNext()) {
+                String key = json.nextName();
+                if (key.equals(ADDED_TOKENS)) {
+                    added = addedTokens(file, JsonParser.parseReader(json));
+                } else if (key.equals(MODEL)) {
+                    readUnknown(json, unknown);
+                } else {
+                    json.skipValue();
+                }
+            }
+        } catch (EOFException
+                | MalformedJsonException
+                | JsonParseException
+                | IllegalStateException e) {
+            throw new CheckpointException(file + ": not a tokenizer: " + e.getMessage(), e);
+        }
+        return of(added, unknown);
+    }
+
+    private static SpecialTokens of(List<JsonObject> added, JsonObject unknown) {
         Map<String, String> secrets = new HashMap<>();
         Set<Long> ids = new HashSet<>();
-        String unknown = unknownToken(json);
         SecureRandom random = new SecureRandom();
-        for (JsonObject token : addedTokens(json)) {
-            String content = token.get("content").getAsString();
+        for (JsonObject token : added) {
+            String content = token.get(CONTENT).getAsString();
             if (isSpecial(token) && !content.isEmpty()) {
                 secrets.put(content, secret(random));
                 // What a tokenizer does not know becomes its unknown token; that forges nothing.
-                if (!content.equals(unknown)) {
-                    ids.add(token.get("id").getAsLong());
+                if (!token.get(CONTENT).equals(unknown.get(UNK_TOKEN))
+                        && !token.get(ID).equals(unknown.get(UNK_ID))) {
+                    ids.add(token.get(ID).getAsLong());
                 }
             }
         }
         return new SpecialTokens(secrets, ids);
     }
 
-    private static List<JsonObject> addedTokens(JsonFile json) throws CheckpointException {
-        List<JsonObject> tokens = new ArrayList<>();
-        if (json.has("added_tokens")) {
-            try {
-                for (JsonElement element : json.get("added_tokens").getAsJsonArray()) {
-                    JsonObject token = element.getAsJsonObject();
-                    if (token.get("id").getAsLong() < 0 || token.get("content").isJsonNull()) {
-                        throw new IllegalArgumentException("not a token: " + token);
-                    }
-                    tokens.add(token);
-                }
-            } catch (RuntimeException e) {
-                throw new CheckpointException(
-                        json.wrong("added_tokens", "a list of objects with id and content")
-                                .getMessage(),
-                        e);
+    /** Reads what a model says about its unknown token: a name or an index. */
+    private static void readUnknown(JsonReader json, JsonObject unknown) throws IOException {
+        json.beginObject();
+        while (json.hasNext()) {
+            String key = json.nextName();
+            if (key.equals(UNK_TOKEN) || key.equals(UNK_ID)) {
+                unknown.add(key, JsonParser.parseReader(json));
+            } else {
+                json.skipValue();
             }
+        }
+        json.endObject();
+    }
+
+    private static List<JsonObject> addedTokens(Path file, JsonElement list)
+            throws CheckpointException {
+        List<JsonObject> tokens = new ArrayList<>();
+        try {
+            for (JsonElement element : list.getAsJsonArray()) {
+                JsonObject token = element.getAsJsonObject();
+                if (token.get(ID).getAsLong() < 0 || token.get(CONTENT).isJsonNull()) {
+                    throw new IllegalArgumentException("not a token: " + token);
+                }
+                tokens.add(token);
+            }
+        } catch (RuntimeException e) {
+            throw new CheckpointException(
+                    file
+                            + ": key 'added_tokens': expected a list of objects with id and"
+                            + " content: "
+                            + e.getMessage(),
+                    e);
         }
         return tokens;
     }
@@ -93,11 +147,6 @@ final class SpecialTokens {
     private static boolean isSpecial(JsonObject token) {
         JsonElement special = token.get("special");
         return special != null && special.isJsonPrimitive() && special.getAsBoolean();
-    }
-
-    private static String unknownToken(JsonFile json) throws CheckpointException {
-        JsonFile model = json.object("model");
-        return model.has("unk_token") ? model.string("unk_token") : null;
     }
 
     private static String secret(SecureRandom random) {
@@ -177,14 +226,17 @@ final class SpecialTokens {
     /** Opens the tokenizer that knows the secret names only. */
     HuggingFaceTokenizer openGuarded(Path file) throws IOException, CheckpointException {
         JsonFile json = JsonFile.read(file);
-        for (JsonObject token : addedTokens(json)) {
-            if (isSpecial(token)) {
-                token.addProperty("content", renamed(token.get("content").getAsString()));
+        if (json.has(ADDED_TOKENS)) {
+            for (JsonObject token : addedTokens(file, json.get(ADDED_TOKENS))) {
+                if (isSpecial(token)) {
+                    token.addProperty(CONTENT, renamed(token.get(CONTENT).getAsString()));
+                }
             }
         }
-        JsonObject model = json.get("model").getAsJsonObject();
-        if (json.object("model").has("unk_token")) {
-            model.addProperty("unk_token", renamed(model.get("unk_token").getAsString()));
+        JsonObject model = json.get(MODEL).getAsJsonObject();
+        JsonElement unknown = model.get(UNK_TOKEN);
+        if (unknown != null && unknown.isJsonPrimitive()) {
+            model.addProperty(UNK_TOKEN, renamed(unknown.getAsString()));
         }
         JsonElement vocabulary = model.get("vocab");
         if (vocabulary != null && vocabulary.isJsonObject()) {

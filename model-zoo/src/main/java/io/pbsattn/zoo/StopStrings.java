@@ -37,7 +37,7 @@ final class StopStrings {
         for (String string : strings) {
             int at = held.indexOf(string);
             int after = at + string.length();
-            if (at >= 0 && (after < end || after == end && at < begin)) {
+            if (at >= 0 && (after < end || (after == end && at < begin))) {
                 begin = at;
                 end = after;
                 found = true;

@@ -4,6 +4,7 @@ import ai.djl.Model;
 import ai.djl.inference.streaming.StreamingTranslator;
 import ai.djl.ndarray.NDList;
 import ai.djl.translate.Batchifier;
+import ai.djl.translate.TranslateException;
 import ai.djl.translate.TranslatorContext;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -33,10 +34,10 @@ abstract class TextGenerationTranslator<I, O> implements StreamingTranslator<I, 
     }
 
     /** What the input asks. */
-    abstract String message(I input);
+    abstract String message(I input) throws TranslateException;
 
     /** How the input is to be answered. */
-    abstract GenerationOptions options(I input);
+    abstract GenerationOptions options(I input) throws TranslateException;
 
     /** The output of an answer that has ended. */
     abstract O whole(I input, Generation answer);
@@ -48,7 +49,7 @@ abstract class TextGenerationTranslator<I, O> implements StreamingTranslator<I, 
 
     /** {@inheritDoc} */
     @Override
-    public NDList processInput(TranslatorContext ctx, I input) {
+    public NDList processInput(TranslatorContext ctx, I input) throws TranslateException {
         TextPrompt prompt =
                 new TextPrompt(
                         ctx.getNDManager(),

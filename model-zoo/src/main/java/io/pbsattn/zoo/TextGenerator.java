@@ -1,8 +1,12 @@
 package io.pbsattn.zoo;
 
+import ai.djl.huggingface.tokenizers.HuggingFaceTokenizer;
 import ai.djl.ndarray.NDManager;
 import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.function.Predicate;
 
@@ -13,14 +17,12 @@ import java.util.function.Predicate;
  */
 public final class TextGenerator implements AutoCloseable {
 
-    private final CausalLm model;
     private final PromptEncoder encoder;
     private final Detokenizer detokenizer;
     private final TokenGenerator generator;
 
     private TextGenerator(
             CausalLm model, PromptEncoder encoder, Detokenizer detokenizer, NDManager manager) {
-        this.model = model;
         this.encoder = encoder;
         this.detokenizer = detokenizer;
         generator = new TokenGenerator(model, manager);
@@ -42,10 +44,34 @@ public final class TextGenerator implements AutoCloseable {
         return new TextGenerator(model, encoder, openDetokenizer(encoder, folder), manager);
     }
 
+    /**
+     * Opens a folder's tokenizer, which neither cuts nor pads, nor adds special tokens by itself.
+     */
+    static HuggingFaceTokenizer openTokenizer(Path folder) throws IOException, CheckpointException {
+        Path file = folder.resolve("tokenizer.json");
+        if (!Files.isRegularFile(file)) {
+            throw new CheckpointException(file + ": no such file");
+        }
+        return HuggingFaceTokenizer.builder()
+                .optTokenizerPath(file)
+                .optTruncation(false)
+                .optPadding(false)
+                .build();
+    }
+
     /** Opens the way back, from ids to text. */
     static Detokenizer openDetokenizer(PromptEncoder encoder, Path folder)
             throws IOException, CheckpointException {
         return Detokenizer.open(encoder.tokenizer(), folder.resolve("tokenizer.json"));
+    }
+
+    /**
+     * Says whether the model takes chats.
+     *
+     * @return true if its folder has a chat template
+     */
+    public boolean hasChatTemplate() {
+        return encoder.hasTemplate();
     }
 
     /**
@@ -89,6 +115,42 @@ public final class TextGenerator implements AutoCloseable {
     }
 
     /**
+     * Answers messages of any lengths, each as if it were alone. They run one after another, not in
+     * one batch: what messages begin with in common is read once, wherever they are in the list,
+     * but decoding is no faster than for single messages. With a seed, each begins anew with it.
+     *
+     * @param messages what the user says
+     * @param options how to answer
+     * @return the answers, in the order of the messages
+     * @throws IllegalArgumentException if a message is empty or does not fit into the model's
+     *     context; says which, before any is answered
+     */
+    public List<GenerationResult> generate(List<String> messages, GenerationOptions options) {
+        List<long[]> prompts = new ArrayList<>();
+        for (String message : messages) {
+            long[] ids = encode(message, options);
+            try {
+                generator.check(ids);
+            } catch (IllegalArgumentException e) {
+                throw new IllegalArgumentException(
+                        "message " + prompts.size() + ": " + e.getMessage(), e);
+            }
+            prompts.add(ids);
+        }
+        // Sorted, prompts that begin alike follow each other.
+        Integer[] order = new Integer[prompts.size()];
+        Arrays.setAll(order, n -> n);
+        Arrays.sort(order, (m, n) -> Arrays.compare(prompts.get(m), prompts.get(n)));
+        GenerationResult[] results = new GenerationResult[order.length];
+        for (int n : order) {
+            try (Generation answer = stream(prompts.get(n), options)) {
+                results[n] = answer.result();
+            }
+        }
+        return List.of(results);
+    }
+
+    /**
      * Begins to answer a message; the answer is computed as it is read.
      *
      * @param message what the user says
@@ -99,9 +161,13 @@ public final class TextGenerator implements AutoCloseable {
      * @throws IllegalStateException if the answer before has neither ended nor been closed
      */
     public Generation stream(String message, GenerationOptions options) {
+        return stream(encode(message, options), options);
+    }
+
+    private long[] encode(String message, GenerationOptions options) {
         return options.raw()
-                ? stream(encoder.encodeRaw(message), options)
-                : streamChat(List.of(ChatMessage.user(message)), options);
+                ? encoder.encodeRaw(message)
+                : encoder.encode(List.of(ChatMessage.user(message)), new ChatTemplateOptions());
     }
 
     /**

@@ -51,6 +51,23 @@ final class TokenGenerator implements AutoCloseable {
             throw new IllegalStateException(
                     "the generation before has neither ended nor been closed");
         }
+        check(prompt);
+        GenerationSettings settings =
+                GenerationSettings.of(options, model.generationConfig(), prompt.length);
+        int reused = prepareCache(prompt);
+        current =
+                new TokenStream(
+                        model, cache, manager.newSubManager(), prompt, reused, settings, onEnd);
+        return current;
+    }
+
+    /**
+     * Checks that a prompt can be answered.
+     *
+     * @throws IllegalArgumentException if it is empty or leaves no room for an answer in the
+     *     model's context
+     */
+    void check(long[] prompt) {
         if (prompt.length == 0) {
             throw new IllegalArgumentException("prompt: expected at least one token");
         }
@@ -67,13 +84,6 @@ final class TokenGenerator implements AutoCloseable {
                             + model.contextLimit()
                             + " with the answer");
         }
-        GenerationSettings settings =
-                GenerationSettings.of(options, model.generationConfig(), prompt.length);
-        int reused = prepareCache(prompt);
-        current =
-                new TokenStream(
-                        model, cache, manager.newSubManager(), prompt, reused, settings, onEnd);
-        return current;
     }
 
     /**

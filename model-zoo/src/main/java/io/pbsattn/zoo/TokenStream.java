@@ -34,14 +34,13 @@ final class TokenStream implements PrimitiveIterator.OfLong, AutoCloseable {
     private final int reusedTokens;
     private final int limit;
     private final Consumer<long[]> onEnd;
-    private final long start = System.nanoTime();
 
     /** The prompt and what follows it. */
     private long[] ids;
 
     private int size;
     private boolean isReady;
-    private volatile FinishReason reason;
+    private FinishReason reason;
     private boolean isOpen = true;
     private volatile boolean isCancelled;
     private PrefillReport report;
@@ -115,10 +114,9 @@ final class TokenStream implements PrimitiveIterator.OfLong, AutoCloseable {
         float[] logits = decodeTokens == 0 ? prefill() : decode();
         long begin = System.nanoTime();
         int id = sampler.next(logits);
-        ++decodeTokens;
         decodeSeconds += since(begin);
-        if (decodeTokens == 1) {
-            firstTokenSeconds = since(start);
+        if (decodeTokens++ == 0) {
+            firstTokenSeconds = prefillSeconds + decodeSeconds;
         }
         if (settings.eosTokenIds().contains((long) id)) {
             end(FinishReason.EOS);

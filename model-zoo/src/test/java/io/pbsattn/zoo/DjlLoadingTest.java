@@ -1,6 +1,10 @@
 package io.pbsattn.zoo;
 
 import ai.djl.inference.Predictor;
+import ai.djl.inference.streaming.IteratorBytesSupplier;
+import ai.djl.modality.Input;
+import ai.djl.modality.Output;
+import ai.djl.ndarray.BytesSupplier;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
@@ -9,8 +13,13 @@ import ai.djl.ndarray.types.Shape;
 import ai.djl.repository.zoo.Criteria;
 import ai.djl.repository.zoo.ZooModel;
 import ai.djl.translate.TranslateException;
+import com.google.gson.JsonObject;
+import com.google.gson.JsonParser;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.stream.Stream;
 import org.testng.Assert;
 import org.testng.annotations.DataProvider;
@@ -78,6 +87,139 @@ public class DjlLoadingTest {
         }
     }
 
+    /** DJL's way to stream: an iterator whose reading drives the model. */
+    @Test
+    public void streamsText() throws Exception {
+        String whole;
+        try (ZooModel<String, GenerationResult> model = load(GenerationResult.class);
+                Predictor<String, GenerationResult> predictor = model.newPredictor()) {
+            GenerationResult result = predictor.predict(MESSAGE);
+            whole = result.text();
+            Assert.assertTrue(whole.contains("48213"), whole);
+            Assert.assertEquals(result.finishReason(), FinishReason.EOS);
+            Assert.assertTrue(result.promptTokens() > 20);
+        }
+        try (ZooModel<String, Generation> model = load(Generation.class);
+                Predictor<String, Generation> predictor = model.newPredictor()) {
+            Assert.assertTrue(predictor.supportsStreaming());
+            List<String> pieces = new ArrayList<>();
+            Generation answer = predictor.streamingPredict(MESSAGE).getIterativeOutput();
+            answer.forEachRemaining(pieces::add);
+            Assert.assertEquals(String.join("", pieces), whole);
+            Assert.assertTrue(pieces.size() > 5, pieces.toString());
+            Assert.assertEquals(answer.result().finishReason(), FinishReason.EOS);
+            // An answer that is left half read is closed, and the predictor goes on.
+            try (Generation left = predictor.streamingPredict(MESSAGE).getIterativeOutput()) {
+                Assert.assertEquals(left.next(), pieces.get(0));
+            }
+            Generation atOnce = predictor.predict(MESSAGE);
+            Assert.assertEquals(atOnce.next(), whole);
+            Assert.assertFalse(atOnce.hasNext());
+        }
+        try (ZooModel<String, String> model = load(String.class);
+                Predictor<String, String> predictor = model.newPredictor()) {
+            Assert.assertEquals(predictor.streamingPredict(MESSAGE).getIterativeOutput(), whole);
+            Assert.assertEquals(
+                    predictor.batchPredict(List.of(MESSAGE, "x", MESSAGE)).get(2), whole);
+        }
+    }
+
+    @Test
+    public void answersRequestsOfServing() throws Exception {
+        try (ZooModel<Input, Output> model =
+                        Decoders.criteria(Input.class, Output.class, Fixtures.RETRIEVER)
+                                .build()
+                                .loadModel();
+                Predictor<Input, Output> predictor = model.newPredictor()) {
+            String text = predictor.predict(request(MESSAGE)).getAsString(0);
+            Assert.assertTrue(text.contains("48213"), text);
+            JsonObject body = new JsonObject();
+            body.addProperty("inputs", MESSAGE);
+            JsonObject parameters = new JsonObject();
+            parameters.add("stop", JsonParser.parseString("[\"code of\", \"#\"]"));
+            parameters.addProperty("temperature", 0);
+            body.add("parameters", parameters);
+            Output output = predictor.predict(json(body.toString()));
+            Assert.assertEquals(output.getProperty("Content-Type", ""), "application/json");
+            Assert.assertEquals(
+                    JsonParser.parseString(output.getAsString(0)).getAsJsonObject(),
+                    JsonParser.parseString(
+                            "{\"generated_text\": \""
+                                    + text.substring(0, text.indexOf("code of"))
+                                    + "\"}"));
+            parameters.addProperty("top_p", 7);
+            TranslateException e =
+                    Assert.expectThrows(
+                            TranslateException.class,
+                            () -> predictor.predict(json(body.toString())));
+            Assert.assertTrue(hasMessage(e, "top_p"), e.toString());
+            for (String wrong :
+                    List.of("{", "[]", "{}", "{\"inputs\": 3}", "{\"inputs\": \"x\", \"y\": 1}")) {
+                Assert.expectThrows(TranslateException.class, () -> predictor.predict(json(wrong)));
+            }
+            Assert.expectThrows(
+                    TranslateException.class,
+                    () ->
+                            predictor.predict(
+                                    json("{\"inputs\": \"x\", \"parameters\": {\"topp\": 1}}")));
+            Output streamed = predictor.streamingPredict(request(MESSAGE)).getIterativeOutput();
+            IteratorBytesSupplier pieces = (IteratorBytesSupplier) streamed.getData();
+            StringBuilder joined = new StringBuilder();
+            int count = 0;
+            for (; pieces.hasNext(); ++count) {
+                joined.append(new String(pieces.next(), StandardCharsets.UTF_8));
+            }
+            Assert.assertEquals(joined.toString(), text);
+            Assert.assertTrue(count > 5, "pieces: " + count);
+        }
+    }
+
+    private static Input request(String body) {
+        Input input = new Input();
+        input.add(BytesSupplier.wrap(body));
+        return input;
+    }
+
+    private static Input json(String body) {
+        Input input = request(body);
+        input.addProperty("Content-Type", "application/json");
+        return input;
+    }
+
+    private static <O> ZooModel<String, O> load(Class<O> output) throws Exception {
+        return Decoders.criteria(String.class, output, Fixtures.RETRIEVER).build().loadModel();
+    }
+
+    /** As a block: ids and a limit in, ids out, at once or one by one. */
+    @Test
+    public void blockContinuesIds() throws Exception {
+        try (NDManager manager = NDManager.newBaseManager("PyTorch");
+                ZooModel<NDList, NDList> model =
+                        Decoders.criteria(
+                                        NDList.class,
+                                        NDList.class,
+                                        Fixtures.CHECKPOINTS.resolve("llama"))
+                                .build()
+                                .loadModel();
+                Predictor<NDList, NDList> predictor = model.newPredictor()) {
+            NDList expected = Fixtures.expected(manager, "llama");
+            NDArray prompt = Fixtures.named(expected, "prompt_ids").toType(DataType.INT64, false);
+            NDArray greedy = Fixtures.named(expected, "greedy_ids").toType(DataType.INT64, false);
+            NDArray limit = manager.create(greedy.size());
+            NDArray found = predictor.predict(new NDList(prompt, limit)).singletonOrThrow();
+            Assert.assertEquals(found.toLongArray(), greedy.toLongArray());
+            TranslateException e =
+                    Assert.expectThrows(
+                            TranslateException.class,
+                            () ->
+                                    predictor.predict(
+                                            new NDList(
+                                                    manager.ones(new Shape(2, 3), DataType.INT64),
+                                                    limit)));
+            Assert.assertTrue(hasMessage(e, "one sequence"), e.toString());
+        }
+    }
+
     @Test
     public void givesLogits() throws Exception {
         try (NDManager manager = NDManager.newBaseManager("PyTorch");
@@ -113,6 +255,16 @@ public class DjlLoadingTest {
                         .build();
         Exception e = Assert.expectThrows(Exception.class, criteria::loadModel);
         Assert.assertTrue(hasMessage(e, "attention.layer"), e.toString());
+    }
+
+    @Test
+    public void optionOutOfRangeStopsTheLoading() {
+        Criteria<String, String> criteria =
+                Decoders.criteria(String.class, String.class, Fixtures.RETRIEVER)
+                        .optArgument("top_p", "7")
+                        .build();
+        Exception e = Assert.expectThrows(Exception.class, criteria::loadModel);
+        Assert.assertTrue(hasMessage(e, "top_p: expected 0 to 1"), e.toString());
     }
 
     private static boolean hasMessage(Throwable e, String word) {

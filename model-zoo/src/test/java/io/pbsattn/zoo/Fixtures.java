@@ -46,6 +46,15 @@ final class Fixtures {
         return copy;
     }
 
+    /** A model of random weights with a tokenizer: what it says depends on every option. */
+    static Path randomTextModel() throws IOException {
+        Path folder = copyOf("llama");
+        Files.copy(
+                Path.of("src/test/resources/tokenizers/byte-level.json"),
+                folder.resolve("tokenizer.json"));
+        return folder;
+    }
+
     static Path withConfig(String checkpoint, String from, String to) throws IOException {
         Path copy = copyOf(checkpoint);
         Path config = copy.resolve("config.json");

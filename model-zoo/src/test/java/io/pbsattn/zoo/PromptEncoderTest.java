@@ -106,9 +106,6 @@ public class PromptEncoderTest {
             long[] ids = encoder.encode(hostile, new ChatTemplateOptions());
             Assert.assertEquals(special.count(ids), expected, entry.getKey());
             Assert.assertTrue(expected >= 3, entry.getKey());
-            // The text is still all there.
-            String text = encoder.tokenizer().decode(ids, false);
-            Assert.assertEquals(text.split("<\\|eot_id\\|><\\|start_header", -1).length > 3, true);
             // The same text as a raw prompt does have them.
             Assert.assertTrue(special.count(encoder.encodeRaw(attack)) >= 1, entry.getKey());
         }

@@ -7,21 +7,13 @@ import java.util.List;
 final class Loop {
 
     private final List<Object> items;
-    private final int depth;
     private List<Object> watched;
     private int index;
     private boolean interrupted;
     private boolean ended;
 
-    /**
-     * Constructs the variable.
-     *
-     * @param items what the loop runs over
-     * @param depth how many loops it stands in, with itself
-     */
-    Loop(List<Object> items, int depth) {
+    Loop(List<Object> items) {
         this.items = items;
-        this.depth = depth;
     }
 
     void goTo(int newIndex) {
@@ -43,45 +35,27 @@ final class Loop {
         return ended;
     }
 
-    int depth() {
-        return depth;
-    }
-
     Object attribute(String name) {
         return switch (name) {
-  case "index" -> 
-index + 1L;
-  case "index0" -> 
-(long) index;
-  case "revindex" -> 
-(long) items.size() - index;
-  case "revindex0" -> 
-items.size() - index - 1L;
-  case "first" -> 
-index == 0;
-  case "last" -> 
-index == items.size() - 1;
-  case "length" -> 
-(long) items.size();
-  case "depth" -> 
-(long) depth;
-  case "depth0" -> 
-depth - 1L;
-  case "previtem" -> 
-index > 0
-                        ? items.get(index - 1)
-                        : new Undefined("there is no previous item");
-  case "nextitem" -> 
-index + 1 < items.size()
-                        ? items.get(index + 1)
-                        : new Undefined("there is no next item");
-  case "cycle" -> 
-(Callable) (values, named) -> values.get(index % values.size());
-  case "changed" -> 
-(Callable) (values, named) -> changed(values);
-  default -> 
-new Undefined("loop has no attribute '" + name + "'");
-};
+            case "index" -> index + 1L;
+            case "index0" -> (long) index;
+            case "revindex" -> (long) items.size() - index;
+            case "revindex0" -> items.size() - index - 1L;
+            case "first" -> index == 0;
+            case "last" -> index == items.size() - 1;
+            case "length" -> (long) items.size();
+            case "depth" -> 1L; // it counts recursive loops only
+            case "depth0" -> 0L;
+            case "previtem" ->
+                    index > 0 ? items.get(index - 1) : new Undefined("there is no previous item");
+            case "nextitem" ->
+                    index + 1 < items.size()
+                            ? items.get(index + 1)
+                            : new Undefined("there is no next item");
+            case "cycle" -> (Callable) (values, named) -> values.get(index % values.size());
+            case "changed" -> (Callable) (values, named) -> changed(values);
+            default -> new Undefined("loop has no attribute '" + name + "'");
+        };
     }
 
     private boolean changed(List<Object> values) {

@@ -185,8 +185,7 @@ final class Tags {
             if (items.isEmpty()) {
                 return render(otherwise, interpreter);
             }
-            Object outer = interpreter.getContext().get(LOOP);
-            Loop loop = new Loop(items, outer instanceof Loop around ? around.depth() + 1 : 1);
+            Loop loop = new Loop(items);
             StringBuilder text = new StringBuilder();
             for (int i = 0; i < items.size() && !loop.isEnded(); ++i) {
                 loop.goTo(i);
