@@ -102,8 +102,7 @@ public final class ChatTemplate {
     }
 
     /** One template, or a list of named ones. */
-    private static void readTemplates(
-            Path file, JsonFile config, Map<String, Source> templates)
+    private static void readTemplates(Path file, JsonFile config, Map<String, Source> templates)
             throws CheckpointException {
         JsonElement element = config.get(KEY);
         if (!element.isJsonArray()) {
@@ -161,7 +160,8 @@ public final class ChatTemplate {
         Map<String, Object> variables = variables(messages, options, value -> value);
         Clock now = Clock.fixed(clock.instant(), clock.getZone());
         String text = render(source, variables, now);
-        Disguise disguise = new Disguise(tokens.names(), source.text, variables);
+        Disguise disguise =
+                new Disguise(tokens.names(), source.text, source.template.strings(), variables);
         String disguised;
         try {
             disguised = render(source, variables(messages, options, disguise::hide), now);

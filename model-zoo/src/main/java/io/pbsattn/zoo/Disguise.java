@@ -10,7 +10,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.PrimitiveIterator;
 import java.util.Set;
-import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
 /**
@@ -26,7 +25,6 @@ final class Disguise {
 
     private static final int PRIVATE_USE = 0xE000;
     private static final int MORE_PRIVATE_USE = 0xF0000;
-    private static final Pattern STRING = Pattern.compile("'([^'\\\\\n]+)'|\"([^\"\\\\\n]+)\"");
     private static final Pattern WORD = Pattern.compile("\\w+");
 
     private final Map<Integer, Integer> looks = new HashMap<>();
@@ -42,9 +40,10 @@ final class Disguise {
      *
      * @param tokens special tokens
      * @param template a template's source
+     * @param strings the strings of its expressions
      * @param outside all strings that it is going to write
      */
-    Disguise(Collection<String> tokens, String template, Object outside) {
+    Disguise(Collection<String> tokens, String template, Set<String> strings, Object outside) {
         template.codePoints().forEach(used::add);
         tokens.forEach(token -> token.codePoints().forEach(used::add));
         collect(outside);
@@ -53,9 +52,8 @@ final class Disguise {
                     .filter(c -> !Character.isWhitespace(c) && !looks.containsKey(c))
                     .forEach(this::choose);
         }
-        for (Matcher string = STRING.matcher(template); string.find(); ) {
-            String word = string.group(1) == null ? string.group(2) : string.group(1);
-            if (tokens.stream().noneMatch(token -> meet(word, token))) {
+        for (String word : strings) {
+            if (!word.isEmpty() && tokens.stream().noneMatch(token -> meet(word, token))) {
                 kept.add(word);
             }
         }

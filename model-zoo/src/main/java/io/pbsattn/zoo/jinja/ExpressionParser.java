@@ -21,11 +21,13 @@ final class ExpressionParser extends ExtendedParser {
     private static final Set<String> KEYWORDS =
             Set.of("and", "or", "not", "if", "else", "is", "in", "recursive");
     private static final Set<String> COMPARISONS = Set.of("==", "!=", "<", "<=", ">", ">=");
-    private static final Set<Symbol> LITERALS =
-            Set.of(Symbol.STRING, Symbol.INTEGER, Symbol.FLOAT);
+    private static final Set<Symbol> LITERALS = Set.of(Symbol.STRING, Symbol.INTEGER, Symbol.FLOAT);
 
-    private ExpressionParser(String source) {
+    private final Set<String> strings;
+
+    private ExpressionParser(String source, Set<String> strings) {
         super(new ExtendedSyntaxBuilder(), "#{" + source + "}");
+        this.strings = strings;
     }
 
     /** What a parser reads. */
@@ -33,9 +35,9 @@ final class ExpressionParser extends ExtendedParser {
         T read(ExpressionParser parser) throws Scanner.ScanException, Parser.ParseException;
     }
 
-    /** Reads a whole text. */
-    static <T> T parse(String source, Rule<T> rule) {
-        ExpressionParser parser = new ExpressionParser(source);
+    /** Reads a whole text, and adds the strings that it holds to those of other texts. */
+    static <T> T parse(String source, Set<String> strings, Rule<T> rule) {
+        ExpressionParser parser = new ExpressionParser(source, strings);
         try {
             parser.consumeToken();
             parser.consumeToken(Symbol.START_EVAL_DEFERRED);
@@ -47,8 +49,8 @@ final class ExpressionParser extends ExtendedParser {
         }
     }
 
-    static Expression expression(String source) {
-        return parse(source, ExpressionParser::expression);
+    static Expression expression(String source, Set<String> strings) {
+        return parse(source, strings, ExpressionParser::expression);
     }
 
     boolean at(String image) {
@@ -90,8 +92,7 @@ final class ExpressionParser extends ExtendedParser {
         while (take("if")) {
             Expression yes = value;
             Expression condition = or();
-            Expression no =
-                    take("else") ? expression() : i -> new Undefined("there is no 'else'");
+            Expression no = take("else") ? expression() : i -> new Undefined("there is no 'else'");
             value = i -> (Python.isTrue(condition.evaluate(i)) ? yes : no).evaluate(i);
         }
         return value;
@@ -196,7 +197,8 @@ final class ExpressionParser extends ExtendedParser {
         return i -> Python.arithmetic(operator, a.evaluate(i), b.evaluate(i));
     }
 
-    private Expression signed(boolean filtered) throws Scanner.ScanException, Parser.ParseException {
+    private Expression signed(boolean filtered)
+            throws Scanner.ScanException, Parser.ParseException {
         Expression value;
         if (take("-")) {
             value = arithmetic("-", i -> 0L, signed(false));
@@ -215,6 +217,7 @@ final class ExpressionParser extends ExtendedParser {
             while (getToken().getSymbol() == Symbol.STRING) {
                 text.append(consumeToken().getImage());
             }
+            strings.add(text.toString());
             return constant(text.toString());
         } else if (symbol == Symbol.INTEGER) {
             return constant(parseInteger(consumeToken().getImage()).longValue());

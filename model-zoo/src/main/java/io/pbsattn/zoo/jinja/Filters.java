@@ -139,7 +139,9 @@ final class Filters {
         Object value = item;
         if (attribute != null) {
             for (String part : Python.text(attribute).split("\\.", -1)) {
-                value = Python.item(value, part.matches("\\d+") ? (Object) Long.valueOf(part) : part);
+                value =
+                        Python.item(
+                                value, part.matches("\\d+") ? (Object) Long.valueOf(part) : part);
             }
         }
         return value;

@@ -15,6 +15,8 @@ import com.hubspot.jinjava.tree.output.RenderedOutputNode;
 import com.hubspot.jinjava.tree.parse.ExpressionToken;
 import com.hubspot.jinjava.tree.parse.Token;
 import java.time.Clock;
+import java.util.Collections;
+import java.util.HashSet;
 import java.util.IdentityHashMap;
 import java.util.List;
 import java.util.Map;
@@ -46,7 +48,10 @@ public final class JinjaTemplate {
     private final Node root;
 
     /** What stands in tags and expressions. */
-    private final Map<Token, Object> parsed = new IdentityHashMap<>();
+    private final IdentityHashMap<Token, Object> parsed = new IdentityHashMap<>();
+
+    /** The strings among them. */
+    private final Set<String> strings = new HashSet<>();
 
     private JinjaTemplate(String source) {
         JinjavaInterpreter interpreter = interpreter(new Context(jinjava.getGlobalContext()));
@@ -76,6 +81,15 @@ public final class JinjaTemplate {
         return new JinjaTemplate(source);
     }
 
+    /**
+     * The strings that stand in the template's tags and expressions.
+     *
+     * @return what it writes or compares with
+     */
+    public Set<String> strings() {
+        return Collections.unmodifiableSet(strings);
+    }
+
     private static void refuse(List<TemplateError> errors) {
         for (TemplateError error : errors) {
             throw (error.getException() instanceof UnknownTagException unknown
@@ -93,13 +107,13 @@ public final class JinjaTemplate {
         try {
             if (node instanceof ExpressionNode) {
                 ExpressionToken token = (ExpressionToken) node.getMaster();
-                parsed.put(token, ExpressionParser.expression(token.getExpr()));
+                parsed.put(token, ExpressionParser.expression(token.getExpr(), strings));
             } else if (node instanceof TagNode tag) {
                 boolean isBranch = parent.equals("if") || (parent.equals("for") && !isElif(tag));
                 if (BRANCHES.contains(tag.getName()) ? !isBranch : !tags.knows(tag.getTag())) {
                     throw unsupported(tag.getName());
                 }
-                parsed.put(tag.getMaster(), Tags.read(tag));
+                parsed.put(tag.getMaster(), Tags.read(tag, strings));
             }
         } catch (JinjaException e) {
             throw e.at(node.getLineNumber());
@@ -112,9 +126,8 @@ public final class JinjaTemplate {
     }
 
     /** What stands in a tag, as {@link Tags#read} has read it. */
-    @SuppressWarnings("unchecked")
-    <T> T head(TagNode tag) {
-        return (T) parsed.get(tag.getMaster());
+    <T> T head(TagNode tag, Class<T> type) {
+        return type.cast(parsed.get(tag.getMaster()));
     }
 
     private RenderedOutputNode write(ExpressionToken token, JinjavaInterpreter interpreter) {

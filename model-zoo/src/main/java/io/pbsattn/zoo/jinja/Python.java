@@ -192,7 +192,7 @@ final class Python {
                 return a instanceof Tuple ? new Tuple(both) : both;
             }
         }
-                if (operator.equals("*")) {
+        if (operator.equals("*")) {
             if (a instanceof String text && b instanceof Long times) {
                 return text.repeat((int) Math.max(0, times));
             }
@@ -216,23 +216,23 @@ final class Python {
 
     private static Object integers(String operator, long x, long y) {
         switch (operator) {
-  case "+" -> {
-return Math.addExact(x, y);
-}
-  case "-" -> {
-return Math.subtractExact(x, y);
-}
-  case "*" -> {
-return Math.multiplyExact(x, y);
-}
-  case "//" -> {
-return Math.floorDiv(x, y);
-}
-  case "%" -> {
-return Math.floorMod(x, y);
-}
-  default -> {
-double power = Math.pow((double) x, (double) y);
+            case "+" -> {
+                return Math.addExact(x, y);
+            }
+            case "-" -> {
+                return Math.subtractExact(x, y);
+            }
+            case "*" -> {
+                return Math.multiplyExact(x, y);
+            }
+            case "//" -> {
+                return Math.floorDiv(x, y);
+            }
+            case "%" -> {
+                return Math.floorMod(x, y);
+            }
+            default -> {
+                double power = Math.pow((double) x, (double) y);
                 if (y < 0) {
                     return power;
                 }
@@ -249,21 +249,14 @@ double power = Math.pow((double) x, (double) y);
             throw new ArithmeticException("division by zero");
         }
         return switch (operator) {
-  case "+" -> 
-x + y;
-  case "-" -> 
-x - y;
-  case "*" -> 
-x * y;
-  case "/" -> 
-x / y;
-  case "//" -> 
-Math.floor(x / y);
-  case "%" -> 
-x - y * Math.floor(x / y);
-  default -> 
-Math.pow(x, y);
-};
+            case "+" -> x + y;
+            case "-" -> x - y;
+            case "*" -> x * y;
+            case "/" -> x / y;
+            case "//" -> Math.floor(x / y);
+            case "%" -> x - y * Math.floor(x / y);
+            default -> Math.pow(x, y);
+        };
     }
 
     static Object negative(Object value) {
@@ -298,7 +291,7 @@ Math.pow(x, y);
             return new ArrayList<>(((Map<?, ?>) value).keySet());
         }
         if (value instanceof String text) {
-            
+
             List<Object> characters = new ArrayList<>();
             for (int i = 0; i < text.length(); ) {
                 int next = text.offsetByCodePoints(i, 1);
@@ -411,10 +404,8 @@ Math.pow(x, y);
         if (value instanceof String text && step == 1) {
             String string = value.toString();
             int first = string.offsetByCodePoints(0, (int) start);
-            return text
-                    .substring(
-                            first,
-                            string.offsetByCodePoints(first, (int) Math.max(0, end - start)));
+            return text.substring(
+                    first, string.offsetByCodePoints(first, (int) Math.max(0, end - start)));
         }
         List<Object> items = items(value);
         List<Object> result = new ArrayList<>();
@@ -538,7 +529,7 @@ Math.pow(x, y);
         return (c >= '\t' && c <= '\r')
                 || (c >= 0x1c && c <= ' ')
                 || c == 0x85
-                || (c > 0x7f &&  Character.isSpaceChar(c));
+                || (c > 0x7f && Character.isSpaceChar(c));
     }
 
     /** Where a text ends without white space at its end. */

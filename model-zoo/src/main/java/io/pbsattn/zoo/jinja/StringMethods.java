@@ -76,9 +76,7 @@ final class StringMethods {
         if (separator == null && limit >= 0) {
             throw new JinjaException("str.split: maxsplit without a separator is not supported");
         }
-        return separator == null
-                ? words(string)
-                : split(string, Python.text(separator), limit);
+        return separator == null ? words(string) : split(string, Python.text(separator), limit);
     }
 
     private static List<Object> words(String string) {
@@ -144,7 +142,8 @@ final class StringMethods {
     private static String title(String string) {
         StringBuilder result = new StringBuilder();
         boolean inWord = false;
-        for (char c : string.toCharArray()) {
+        for (int i = 0; i < string.length(); ++i) {
+            char c = string.charAt(i);
             result.append(inWord ? Character.toLowerCase(c) : Character.toTitleCase(c));
             inWord = Character.isLetter(c);
         }

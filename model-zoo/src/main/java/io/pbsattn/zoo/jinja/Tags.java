@@ -3,22 +3,23 @@ package io.pbsattn.zoo.jinja;
 import com.hubspot.jinjava.interpret.Context;
 import com.hubspot.jinjava.interpret.InterpretException;
 import com.hubspot.jinjava.interpret.JinjavaInterpreter;
-import com.hubspot.jinjava.interpret.JinjavaInterpreter.InterpreterScopeClosable;
 import com.hubspot.jinjava.lib.tag.FlexibleTag;
 import com.hubspot.jinjava.lib.tag.Tag;
 import com.hubspot.jinjava.tree.Node;
 import com.hubspot.jinjava.tree.TagNode;
 import com.hubspot.jinjava.tree.parse.TagToken;
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import jinjava.de.odysseus.el.tree.impl.Parser;
 import jinjava.de.odysseus.el.tree.impl.Scanner;
 
 /**
- * The tags of chat templates, in Jinja2's scopes: every turn of a loop has its own, and a macro sees
- * the variables of the place where it was defined.
+ * The tags of chat templates, in Jinja2's scopes: every turn of a loop has its own, and a macro
+ * sees the variables of the place where it was defined.
  */
 final class Tags {
 
@@ -29,7 +30,7 @@ final class Tags {
             List.of(
                     new If(),
                     new For(),
-                    new Set(),
+                    new Assignment(),
                     new Macro(),
                     new Generation(),
                     new Interrupt("break"),
@@ -49,13 +50,13 @@ final class Tags {
     }
 
     /** Reads what stands behind a tag's name, or null if there is nothing to be read. */
-    static Object read(TagNode node) {
+    static Object read(TagNode node, Set<String> strings) {
         String source = node.getHelpers();
         return switch (node.getName()) {
-            case "if", "elif" -> ExpressionParser.expression(source);
-            case "for" -> ExpressionParser.parse(source, ForHead::read);
-            case "set" -> ExpressionParser.parse(source, SetHead::read);
-            case "macro" -> ExpressionParser.parse(source, MacroHead::read);
+            case "if", "elif" -> ExpressionParser.expression(source, strings);
+            case "for" -> ExpressionParser.parse(source, strings, ForHead::read);
+            case "set" -> ExpressionParser.parse(source, strings, SetHead::read);
+            case "macro" -> ExpressionParser.parse(source, strings, MacroHead::read);
             default -> {
                 if (!source.isBlank()) {
                     throw new JinjaException(
@@ -88,16 +89,14 @@ final class Tags {
         return text.toString();
     }
 
-    private static void unpack(
-            JinjavaInterpreter interpreter, List<String> names, Object value) {
+    private static void unpack(JinjavaInterpreter interpreter, List<String> names, Object value) {
         if (names.size() == 1) {
             Variables.set(interpreter, names.get(0), value);
             return;
         }
         List<Object> parts = Python.items(value);
         if (parts.size() != names.size()) {
-            throw new JinjaException(
-                    "expected " + names.size() + " values, found " + parts.size());
+            throw new JinjaException("expected " + names.size() + " values, found " + parts.size());
         }
         for (int i = 0; i < parts.size(); ++i) {
             Variables.set(interpreter, names.get(i), parts.get(i));
@@ -139,7 +138,7 @@ final class Tags {
         }
 
         private boolean isTrue(TagNode tag, JinjavaInterpreter interpreter) {
-            Expression condition = template.head(tag);
+            Expression condition = template.head(tag, Expression.class);
             return Python.isTrue(condition.evaluate(interpreter));
         }
     }
@@ -168,7 +167,7 @@ final class Tags {
 
         @Override
         public String interpret(TagNode node, JinjavaInterpreter interpreter) {
-            ForHead head = template.head(node);
+            ForHead head = template.head(node, ForHead.class);
             List<Object> items = Python.items(head.items.evaluate(interpreter));
             if (head.condition != null) {
                 items.removeIf(item -> !isWanted(head, item, interpreter));
@@ -189,20 +188,27 @@ final class Tags {
             StringBuilder text = new StringBuilder();
             for (int i = 0; i < items.size() && !loop.isEnded(); ++i) {
                 loop.goTo(i);
-                try (InterpreterScopeClosable scope = interpreter.enterScope()) {
-                    Variables.set(interpreter, LOOP, loop);
-                    unpack(interpreter, head.names, items.get(i));
-                    text.append(render(body, interpreter));
-                }
+                Object item = items.get(i);
+                List<Node> nodes = body;
+                text.append(
+                        Variables.inScope(
+                                interpreter,
+                                () -> {
+                                    Variables.set(interpreter, LOOP, loop);
+                                    unpack(interpreter, head.names, item);
+                                    return render(nodes, interpreter);
+                                }));
             }
             return text.toString();
         }
 
         private boolean isWanted(ForHead head, Object item, JinjavaInterpreter interpreter) {
-            try (InterpreterScopeClosable scope = interpreter.enterScope()) {
-                unpack(interpreter, head.names, item);
-                return Python.isTrue(head.condition.evaluate(interpreter));
-            }
+            return Variables.inScope(
+                    interpreter,
+                    () -> {
+                        unpack(interpreter, head.names, item);
+                        return Python.isTrue(head.condition.evaluate(interpreter));
+                    });
         }
     }
 
@@ -235,7 +241,9 @@ final class Tags {
         }
     }
 
-    /** Names, or one attribute of a namespace; without a value what stands in the block is meant. */
+    /**
+     * Names, or one attribute of a namespace; without a value what stands in the block is meant.
+     */
     private record SetHead(List<String> names, String attribute, Expression value) {
 
         static SetHead read(ExpressionParser parser)
@@ -249,7 +257,8 @@ final class Tags {
             do {
                 values.add(parser.expression());
             } while (parser.take(","));
-            return new SetHead(names, attribute, values.size() == 1 ? values.get(0) : tuple(values));
+            return new SetHead(
+                    names, attribute, values.size() == 1 ? values.get(0) : tuple(values));
         }
 
         private static Expression tuple(List<Expression> values) {
@@ -261,7 +270,7 @@ final class Tags {
         }
     }
 
-    private final class Set implements Tag, FlexibleTag {
+    private final class Assignment implements Tag, FlexibleTag {
 
         @Override
         public String getName() {
@@ -270,20 +279,18 @@ final class Tags {
 
         @Override
         public boolean hasEndTag(TagToken token) {
-            return ExpressionParser.parse(token.getHelpers(), SetHead::read).value == null;
+            return ExpressionParser.parse(token.getHelpers(), new HashSet<>(), SetHead::read).value
+                    == null;
         }
 
         @Override
         public String interpret(TagNode node, JinjavaInterpreter interpreter) {
-            SetHead head = template.head(node);
-            Object value;
-            if (head.value == null) {
-                try (InterpreterScopeClosable scope = interpreter.enterScope()) {
-                    value = render(node.getChildren(), interpreter);
-                }
-            } else {
-                value = head.value.evaluate(interpreter);
-            }
+            SetHead head = template.head(node, SetHead.class);
+            Object value =
+                    head.value == null
+                            ? Variables.inScope(
+                                    interpreter, () -> render(node.getChildren(), interpreter))
+                            : head.value.evaluate(interpreter);
             if (head.attribute == null) {
                 unpack(interpreter, head.names, value);
             } else if (Variables.get(interpreter, head.names.get(0)) instanceof Namespace space) {
@@ -322,7 +329,7 @@ final class Tags {
 
         @Override
         public String interpret(TagNode node, JinjavaInterpreter interpreter) {
-            MacroHead head = template.head(node);
+            MacroHead head = template.head(node, MacroHead.class);
             Context definition = interpreter.getContext();
             Callable macro =
                     (positional, named) -> {

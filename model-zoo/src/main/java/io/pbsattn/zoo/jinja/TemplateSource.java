@@ -118,7 +118,8 @@ final class TemplateSource {
     }
 
     private void skip(int to) {
-        newlines += Math.toIntExact(source.substring(at, to).chars().filter(c -> c == '\n').count());
+        newlines +=
+                Math.toIntExact(source.substring(at, to).chars().filter(c -> c == '\n').count());
         at = to;
     }
 
@@ -128,6 +129,9 @@ final class TemplateSource {
         char sign = signBefore(end, kind == '{' ? "-" : "-+");
         String inner = source.substring(at, sign == ' ' ? end : end - 1);
         if (kind == '%' && inner.strip().equals("raw")) {
+            if (sign == '+') {
+                throw error("'raw' takes no '+' at its end");
+            }
             skip(end + 2);
             lastSign = sign == '-' ? '-' : '+';
             raw();

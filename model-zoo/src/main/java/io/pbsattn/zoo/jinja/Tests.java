@@ -10,8 +10,7 @@ import java.util.function.Predicate;
 /** The tests behind {@code is}; a test that is not here is refused by name. */
 final class Tests {
 
-    private static final Map<String, Test> TESTS =
-            new HashMap<>();
+    private static final Map<String, Test> TESTS = new HashMap<>();
 
     static {
         unary("defined", v -> !(v instanceof Undefined));
@@ -30,7 +29,9 @@ final class Tests {
         unary("callable", v -> v instanceof Callable);
         unary("odd", v -> Python.integer(v, "odd") % 2 != 0);
         unary("even", v -> Python.integer(v, "even") % 2 == 0);
-        binary("divisibleby", (a, b) -> Python.integer(a, "divisibleby") % Python.integer(b, "divisibleby") == 0);
+        binary(
+                "divisibleby",
+                (a, b) -> Python.integer(a, "divisibleby") % Python.integer(b, "divisibleby") == 0);
         binary("in", (a, b) -> Python.contains(b, a));
         binary("sameas", (a, b) -> a == b || (a instanceof Boolean && a.equals(b)));
         for (String name : List.of("eq", "equalto", "==")) {

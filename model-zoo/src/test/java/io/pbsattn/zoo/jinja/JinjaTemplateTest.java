@@ -20,6 +20,7 @@ public class JinjaTemplateTest {
                     Map.entry("\\u2028", "invalid escape sequence \\u"),
                     Map.entry("\\u00e9", "invalid escape sequence \\u"),
                     Map.entry("\\\nb", "invalid escape sequence"),
+                    Map.entry("messages[]", "cannot read 'messages[]'"),
                     Map.entry("| float", "unknown filter 'float'"),
                     Map.entry("| sum", "unknown filter 'sum'"),
                     Map.entry("| escape", "unknown filter 'escape'"),
