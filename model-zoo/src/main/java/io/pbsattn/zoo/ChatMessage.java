@@ -15,7 +15,13 @@ import java.util.Map;
  */
 public record ChatMessage(String role, String content, Map<String, Object> fields) {
 
-    /** Checks the role, which a template may make a special token of. */
+    /**
+     * Checks the role, which a template may make a special token of.
+     *
+     * @param role who speaks
+     * @param content what is said, or null
+     * @param fields what some templates read besides
+     */
     public ChatMessage {
         if (role == null || !role.matches("[A-Za-z0-9_-]+")) {
             throw new IllegalArgumentException(

@@ -7,11 +7,16 @@ import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Random;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import org.testng.Assert;
 import org.testng.annotations.DataProvider;
 import org.testng.annotations.Test;
 
 public class JinjaTemplateTest {
+
+    private static final Pattern PIECE = Pattern.compile("\\w+|\\s+|\\{[{%#]-?|-?[}%#]\\}|.");
 
     /** Uses of Jinja2 that no template of the families needs, and what the error names. */
     private static final Map<String, String> REFUSED =
@@ -96,5 +101,39 @@ public class JinjaTemplateTest {
                 Assert.expectThrows(
                         JinjaException.class, () -> render("a\n\n{{ x.y }}\n", Map.of()));
         Assert.assertEquals(e.getMessage(), "line 3: 'x' is undefined");
+    }
+
+    /** A spoilt template renders or is refused; it neither crashes nor runs for ever. */
+    @Test(timeOut = 120_000)
+    public void spoiltTemplatesFailCleanly() throws IOException {
+        Map<String, Object> context = ChatData.map(ChatData.read("jinja.json").get("context"));
+        List<String> pieces = new ArrayList<>();
+        for (Object[] construct : constructs()) {
+            Matcher words = PIECE.matcher((String) construct[0]);
+            while (words.find()) {
+                pieces.add(words.group());
+            }
+        }
+        Random random = new Random(7);
+        int rendered = 0;
+        for (int i = 0; i < 20_000; ++i) {
+            int from = random.nextInt(pieces.size() - 40);
+            List<String> spoilt =
+                    new ArrayList<>(pieces.subList(from, from + 5 + random.nextInt(30)));
+            for (int change = random.nextInt(4); change > 0; --change) {
+                spoilt.set(
+                        random.nextInt(spoilt.size()), pieces.get(random.nextInt(pieces.size())));
+            }
+            String source = (random.nextBoolean() ? "" : "{{ ") + String.join("", spoilt);
+            try {
+                render(source, context);
+                ++rendered;
+            } catch (JinjaException e) {
+                Assert.assertFalse(e.getMessage().isBlank(), source);
+            } catch (RuntimeException e) {
+                throw new AssertionError(source, e);
+            }
+        }
+        Assert.assertTrue(rendered > 500, "only " + rendered + " were well formed");
     }
 }
