@@ -202,8 +202,6 @@ final class ExpressionParser extends ExtendedParser {
         Expression value;
         if (take("-")) {
             value = arithmetic("-", i -> 0L, signed(false));
-        } else if (take("+")) {
-            value = arithmetic("+", i -> 0L, signed(false));
         } else {
             value = postfix(primary());
         }
@@ -222,6 +220,9 @@ final class ExpressionParser extends ExtendedParser {
         } else if (symbol == Symbol.INTEGER) {
             return constant(parseInteger(consumeToken().getImage()).longValue());
         } else if (symbol == Symbol.FLOAT) {
+            if (!getToken().getImage().matches("\\d+(\\.\\d+)?([eE].*)?")) {
+                fail("a number with digits on both sides of its point");
+            }
             return constant(parseFloat(consumeToken().getImage()).doubleValue());
         } else if (take("(")) {
             return parentheses();
@@ -379,8 +380,10 @@ final class ExpressionParser extends ExtendedParser {
                 String name = name();
                 consumeToken();
                 call.named.put(name, expression());
-            } else {
+            } else if (call.named.isEmpty()) {
                 call.positional.add(expression());
+            } else {
+                fail("a name and '='");
             }
             if (!at(")")) {
                 expect(",");

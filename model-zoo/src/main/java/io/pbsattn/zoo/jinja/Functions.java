@@ -16,8 +16,9 @@ final class Functions {
     static Map<String, Callable> all(Clock clock) {
         return Map.of(
                 "range", (positional, named) -> range(positional),
-                "dict", (positional, named) -> Python.value(named),
-                "namespace", Functions::namespace,
+                "dict", (positional, named) -> named("dict", positional, named),
+                "namespace",
+                        (positional, named) -> new Namespace(named("namespace", positional, named)),
                 "raise_exception", Functions::raise,
                 "strftime_now",
                         (positional, named) ->
@@ -45,11 +46,12 @@ final class Functions {
         return numbers;
     }
 
-    private static Object namespace(List<Object> positional, Map<String, Object> named) {
+    private static Map<String, Object> named(
+            String function, List<Object> positional, Map<String, Object> named) {
         if (!positional.isEmpty()) {
-            throw new JinjaException("namespace: expected arguments with names");
+            throw new JinjaException(function + ": expected arguments with names");
         }
-        return new Namespace(named);
+        return named;
     }
 
     private static Object raise(List<Object> positional, Map<String, Object> named) {

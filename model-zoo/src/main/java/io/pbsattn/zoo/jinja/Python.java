@@ -342,18 +342,27 @@ final class Python {
 
     private static Callable dictMethod(Map<?, ?> map, String name) {
         return switch (name) {
-            case "items" -> (positional, named) -> entries(map);
-            case "keys" -> (positional, named) -> items(map);
-            case "values" -> (positional, named) -> new ArrayList<Object>(map.values());
-            case "get" ->
+            case "items", "keys", "values", "get" ->
                     (positional, named) -> {
-                        Arguments arguments = new Arguments("dict.get", positional, named);
-                        Object key = arguments.take("key");
-                        Object missing = arguments.take("default", null);
+                        Arguments arguments = new Arguments("dict." + name, positional, named);
+                        Object result = dictMethod(map, name, arguments);
                         arguments.end();
-                        return map.containsKey(key) ? map.get(key) : missing;
+                        return result;
                     };
             default -> null;
+        };
+    }
+
+    private static Object dictMethod(Map<?, ?> map, String name, Arguments arguments) {
+        return switch (name) {
+            case "items" -> entries(map);
+            case "keys" -> items(map);
+            case "values" -> new ArrayList<Object>(map.values());
+            default -> {
+                Object key = arguments.take("key");
+                Object missing = arguments.take("default", null);
+                yield map.containsKey(key) ? map.get(key) : missing;
+            }
         };
     }
 

@@ -53,7 +53,7 @@ final class Tags {
     static Object read(TagNode node, Set<String> strings) {
         String source = node.getHelpers();
         return switch (node.getName()) {
-            case "if", "elif" -> ExpressionParser.expression(source, strings);
+            case "if", "elif" -> ExpressionParser.parse(source, strings, ExpressionParser::or);
             case "for" -> ExpressionParser.parse(source, strings, ForHead::read);
             case "set" -> ExpressionParser.parse(source, strings, SetHead::read);
             case "macro" -> ExpressionParser.parse(source, strings, MacroHead::read);

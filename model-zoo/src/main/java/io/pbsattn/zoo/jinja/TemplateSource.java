@@ -10,6 +10,10 @@ import java.util.regex.Pattern;
  */
 final class TemplateSource {
 
+    /** A tag begins with its name; where one ends nothing else stands. */
+    private static final Pattern TAG =
+            Pattern.compile("\\s*(end\\w+\\s*|(?!end)[A-Za-z_]\\w*\\b.*)", Pattern.DOTALL);
+
     private static final Pattern END_RAW = Pattern.compile("\\{%([-+]?)\\s*endraw\\s*([-+]?)%}");
 
     private final String source;
@@ -136,6 +140,9 @@ final class TemplateSource {
             lastSign = sign == '-' ? '-' : '+';
             raw();
             return;
+        }
+        if (kind == '%' && !TAG.matcher(inner).matches()) {
+            throw error("expected a tag, found '" + inner.strip() + "'");
         }
         out.append('{').append(kind).append(' ').append("\n".repeat(newlines));
         out.append(apart(inner)).append(' ').append(close);
