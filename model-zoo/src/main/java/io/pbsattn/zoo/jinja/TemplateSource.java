@@ -5,8 +5,9 @@ import java.util.regex.Pattern;
 
 /**
  * Does Jinja2's white space control before jinjava reads a template, because jinjava strips blanks
- * in front of tags in the middle of a line and forgets the signs of comments. In the result blocks
- * have no signs, comments and raw blocks are gone, and every block is in its old line.
+ * in front of tags in the middle of a line too, and takes the braces of dicts for the end of a
+ * block. In the result blocks have no signs, comments and raw blocks are gone, and every block is
+ * in its old line.
  */
 final class TemplateSource {
 
