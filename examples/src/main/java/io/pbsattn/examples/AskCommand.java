@@ -3,9 +3,6 @@ package io.pbsattn.examples;
 import io.pbsattn.zoo.AttentionKind;
 import io.pbsattn.zoo.GenerationOptions;
 import io.pbsattn.zoo.GenerationResult;
-import java.io.IOException;
-import java.nio.charset.CharacterCodingException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -72,7 +69,7 @@ final class AskCommand implements Callable<Integer> {
             throw new CommandLine.ParameterException(
                     spec.commandLine(), "--context: expected at least 2, found " + context);
         }
-        String text = read(document).strip();
+        String text = TextDocument.read(document).strip();
         Path folder = ModelFolder.of(model);
         List<Answer> answers = new ArrayList<>();
         StringBuilder shown = new StringBuilder();
@@ -93,25 +90,6 @@ final class AskCommand implements Callable<Integer> {
                     shown.toString().stripTrailing());
         }
         return 0;
-    }
-
-    private static String read(Path file) throws IOException {
-        if (!Files.isRegularFile(file)) {
-            throw new IOException(file + ": no such file");
-        }
-        String text;
-        try {
-            text = Files.readString(file);
-        } catch (CharacterCodingException e) {
-            throw new IOException(file + ": expected text in UTF-8", e);
-        }
-        if (text.indexOf('\0') >= 0) {
-            throw new IOException(file + ": expected text, found a binary file");
-        }
-        if (text.isBlank()) {
-            throw new IOException(file + ": the document is empty");
-        }
-        return text;
     }
 
     private static String describe(String question, GenerationResult result) {

@@ -6,7 +6,9 @@ import ai.djl.ndarray.NDList;
 import ai.djl.repository.zoo.Criteria;
 import ai.djl.repository.zoo.ZooModel;
 import io.pbsattn.zoo.CausalLm;
+import io.pbsattn.zoo.ChatMessage;
 import io.pbsattn.zoo.Decoders;
+import io.pbsattn.zoo.Generation;
 import io.pbsattn.zoo.GenerationOptions;
 import io.pbsattn.zoo.GenerationResult;
 import io.pbsattn.zoo.PrefillOptions;
@@ -14,6 +16,7 @@ import io.pbsattn.zoo.TextGenerator;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 
 /** A model loaded through DJL's own API, and a generator on it. */
 final class LoadedModel implements AutoCloseable {
@@ -64,6 +67,16 @@ final class LoadedModel implements AutoCloseable {
 
     int countTokens(String text) {
         return generator.countTokens(text);
+    }
+
+    boolean hasChatTemplate() {
+        return generator.hasChatTemplate();
+    }
+
+    Generation streamChat(
+            List<ChatMessage> messages, GenerationOptions options, PrefillProgress progress) {
+        return generator.streamChat(
+                messages, options.optPrefill(new PrefillOptions().optProgress(progress)));
     }
 
     GenerationResult generate(String message, GenerationOptions options, String task) {

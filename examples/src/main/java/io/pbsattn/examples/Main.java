@@ -22,6 +22,7 @@ import picocli.CommandLine.Option;
         subcommands = {
             DemoCommand.class,
             AskCommand.class,
+            ChatCommand.class,
             ModelsCommand.class,
             VerifyCommand.class,
             BenchCommand.class,

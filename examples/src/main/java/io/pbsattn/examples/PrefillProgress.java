@@ -10,7 +10,7 @@ final class PrefillProgress implements ProgressListener, AutoCloseable {
     /** Set by ./pbs where standard error is a terminal; the JVM cannot tell reliably. */
     private static final String TERMINAL_PROPERTY = "pbs.terminal";
 
-    private final ProgressBar bar;
+    private ProgressBar bar;
 
     PrefillProgress(String task) {
         bar =
@@ -37,11 +37,17 @@ final class PrefillProgress implements ProgressListener, AutoCloseable {
         }
     }
 
+    /** Takes the bar away. */
+    void finish() {
+        if (bar != null) {
+            bar.close();
+            bar = null;
+        }
+    }
+
     /** {@inheritDoc} */
     @Override
     public void close() {
-        if (bar != null) {
-            bar.close();
-        }
+        finish();
     }
 }

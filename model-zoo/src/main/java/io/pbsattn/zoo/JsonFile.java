@@ -162,4 +162,10 @@ final class JsonFile {
         return new CheckpointException(
                 name + ": key '" + key + "': expected " + expected + ", found " + json.get(key));
     }
+
+    /** The JSON itself. */
+    @Override
+    public String toString() {
+        return json.toString();
+    }
 }

@@ -1,7 +1,6 @@
 package io.pbsattn.zoo;
 
 import ai.djl.Model;
-import ai.djl.huggingface.tokenizers.HuggingFaceTokenizer;
 import ai.djl.inference.streaming.StreamingTranslator;
 import ai.djl.ndarray.NDList;
 import ai.djl.translate.Batchifier;
@@ -9,8 +8,8 @@ import ai.djl.translate.TranslateException;
 import ai.djl.translate.TranslatorContext;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Map;
-import java.util.Optional;
 import java.util.stream.Stream;
 
 /**
@@ -24,16 +23,14 @@ abstract class TextGenerationTranslator<I, O> implements StreamingTranslator<I, 
 
     private static final String PROMPT = "prompt";
 
-    private final HuggingFaceTokenizer tokenizer;
+    private final PromptEncoder encoder;
     private final Detokenizer detokenizer;
-    private final Optional<ChatTemplate> template;
 
     /** Opens the tokenizer and the chat template of a model's folder. */
     TextGenerationTranslator(Model model) throws IOException, CheckpointException {
         Path folder = model.getModelPath();
-        template = ChatTemplate.read(folder);
-        tokenizer = TextGenerator.openTokenizer(folder);
-        detokenizer = TextGenerator.openDetokenizer(tokenizer, folder);
+        encoder = PromptEncoder.open(folder);
+        detokenizer = TextGenerator.openDetokenizer(encoder, folder);
     }
 
     /** What the input asks. */
@@ -56,7 +53,9 @@ abstract class TextGenerationTranslator<I, O> implements StreamingTranslator<I, 
         TextPrompt prompt =
                 new TextPrompt(
                         ctx.getNDManager(),
-                        TextGenerator.encode(tokenizer, template, message(input)),
+                        encoder.encode(
+                                List.of(ChatMessage.user(message(input))),
+                                new ChatTemplateOptions()),
                         options(input),
                         detokenizer);
         ctx.setAttachment(PROMPT, new Request<>(input, prompt));

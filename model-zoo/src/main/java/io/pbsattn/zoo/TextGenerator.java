@@ -8,7 +8,6 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
-import java.util.Optional;
 import java.util.function.Predicate;
 
 /**
@@ -18,20 +17,14 @@ import java.util.function.Predicate;
  */
 public final class TextGenerator implements AutoCloseable {
 
-    private final HuggingFaceTokenizer tokenizer;
+    private final PromptEncoder encoder;
     private final Detokenizer detokenizer;
-    private final Optional<ChatTemplate> template;
     private final TokenGenerator generator;
 
     private TextGenerator(
-            CausalLm model,
-            HuggingFaceTokenizer tokenizer,
-            Detokenizer detokenizer,
-            Optional<ChatTemplate> template,
-            NDManager manager) {
-        this.tokenizer = tokenizer;
+            CausalLm model, PromptEncoder encoder, Detokenizer detokenizer, NDManager manager) {
+        this.encoder = encoder;
         this.detokenizer = detokenizer;
-        this.template = template;
         generator = new TokenGenerator(model, manager);
     }
 
@@ -47,10 +40,8 @@ public final class TextGenerator implements AutoCloseable {
      */
     public static TextGenerator open(CausalLm model, Path folder, NDManager manager)
             throws IOException, CheckpointException {
-        Optional<ChatTemplate> template = ChatTemplate.read(folder);
-        HuggingFaceTokenizer tokenizer = openTokenizer(folder);
-        return new TextGenerator(
-                model, tokenizer, openDetokenizer(tokenizer, folder), template, manager);
+        PromptEncoder encoder = PromptEncoder.open(folder);
+        return new TextGenerator(model, encoder, openDetokenizer(encoder, folder), manager);
     }
 
     /**
@@ -69,9 +60,18 @@ public final class TextGenerator implements AutoCloseable {
     }
 
     /** Opens the way back, from ids to text. */
-    static Detokenizer openDetokenizer(HuggingFaceTokenizer tokenizer, Path folder)
+    static Detokenizer openDetokenizer(PromptEncoder encoder, Path folder)
             throws IOException, CheckpointException {
-        return Detokenizer.open(tokenizer, folder.resolve("tokenizer.json"));
+        return Detokenizer.open(encoder.tokenizer(), folder.resolve("tokenizer.json"));
+    }
+
+    /**
+     * Says whether the model takes chats.
+     *
+     * @return true if its folder has a chat template
+     */
+    public boolean hasChatTemplate() {
+        return encoder.hasTemplate();
     }
 
     /**
@@ -81,7 +81,7 @@ public final class TextGenerator implements AutoCloseable {
      * @return its tokens, without special ones
      */
     public int countTokens(String text) {
-        return tokenizer.encode(text, false, false).getIds().length;
+        return encoder.tokenizer().encode(text, false, false).getIds().length;
     }
 
     /**
@@ -165,7 +165,41 @@ public final class TextGenerator implements AutoCloseable {
     }
 
     private long[] encode(String message, GenerationOptions options) {
-        return encode(tokenizer, options.raw() ? Optional.empty() : template, message);
+        return options.raw()
+                ? encoder.encodeRaw(message)
+                : encoder.encode(List.of(ChatMessage.user(message)), new ChatTemplateOptions());
+    }
+
+    /**
+     * Begins to answer a chat, by the model's chat template.
+     *
+     * @param messages what has been said, the question last
+     * @param options how to answer
+     * @return the answer, to be closed before the next one begins
+     * @throws IllegalArgumentException if the template refuses the messages, they do not fit into
+     *     the model's context, or there is no template and more than one message
+     * @throws IllegalStateException if the answer before has neither ended nor been closed
+     */
+    public Generation streamChat(List<ChatMessage> messages, GenerationOptions options) {
+        return streamChat(messages, new ChatTemplateOptions(), options);
+    }
+
+    /**
+     * Begins to answer a chat, by the model's chat template.
+     *
+     * @param messages what has been said, the question last
+     * @param templateOptions what else the template is given
+     * @param options how to answer
+     * @return the answer, to be closed before the next one begins
+     * @throws IllegalArgumentException if the template refuses the messages, they do not fit into
+     *     the model's context, or there is no template and more than one message
+     * @throws IllegalStateException if the answer before has neither ended nor been closed
+     */
+    public Generation streamChat(
+            List<ChatMessage> messages,
+            ChatTemplateOptions templateOptions,
+            GenerationOptions options) {
+        return stream(encoder.encode(messages, templateOptions), options);
     }
 
     /**
@@ -182,18 +216,10 @@ public final class TextGenerator implements AutoCloseable {
         return new Generation(generator.stream(promptIds, options), detokenizer, options.stop());
     }
 
-    /** A template writes the special tokens itself; without one the tokenizer adds them. */
-    static long[] encode(
-            HuggingFaceTokenizer tokenizer, Optional<ChatTemplate> template, String message) {
-        return template.map(t -> tokenizer.encode(t.render(message), false, false))
-                .orElseGet(() -> tokenizer.encode(message, true, false))
-                .getIds();
-    }
-
     /** {@inheritDoc} */
     @Override
     public void close() {
         generator.close();
-        tokenizer.close();
+        encoder.close();
     }
 }

@@ -112,22 +112,6 @@ public class LibTorchTest {
     }
 
     @Test
-    public void buildWithoutCudaSaysSoAndHasNoStream() {
-        String refusal =
-                LibTorch.get()
-                        .cudaRefusal()
-                        .orElseThrow(() -> new SkipException("libtorch is built with CUDA here"));
-        Assert.assertTrue(refusal.contains("built without CUDA"), refusal);
-        Assert.assertTrue(refusal.contains("PYTORCH_FLAVOR=cu128"), refusal);
-        for (int i = 0; i < 2; ++i) { // the library is looked for once, and the reason stays
-            IllegalStateException e =
-                    Assert.expectThrows(
-                            IllegalStateException.class, () -> LibTorch.get().currentCudaStream(0));
-            Assert.assertEquals(e.getMessage(), refusal);
-        }
-    }
-
-    @Test
     public void foreignEngineIsRefused() {
         Assert.expectThrows(IllegalArgumentException.class, () -> TorchType.parse("float8"));
         Assert.assertEquals(TorchType.parse("BFloat16"), TorchType.BFLOAT16);

@@ -1,7 +1,7 @@
 package io.pbsattn.backend.cuda;
 
-import io.pbsattn.BlockGrid;
 import io.pbsattn.AttentionTrace;
+import io.pbsattn.BlockGrid;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.ArrayList;

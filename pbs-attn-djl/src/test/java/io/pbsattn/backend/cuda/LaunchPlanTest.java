@@ -281,7 +281,7 @@ public class LaunchPlanTest {
                     BlockGrid grid = call.grid(b);
                     for (int i = 0; i < grid.qBlocks(); ++i) {
                         for (int j = 0; j < grid.kBlocks(); ++j) {
-                            expected += grid.isCandidate(i, j) || grid.isOwnSegment(i, j) ? 6 : 0;
+                            expected += grid.isCandidate(i, j) || grid.isForced(i, j) ? 6 : 0;
                         }
                     }
                 }
