@@ -43,7 +43,7 @@ final class ChatCommand implements Callable<Integer> {
             throw new CommandLine.ParameterException(
                     spec.commandLine(), "--context: expected at least 2, found " + context);
         }
-        Path folder = "demo".equals(model) ? DemoModel.unpack() : Path.of(model);
+        Path folder = ModelFolder.of(model);
         PrintWriter out = spec.commandLine().getOut();
         ChatSession.Opener opener = kind -> LoadedModel.open(folder, kind, dtype, context);
         try (ChatInput input = ChatInput.open();

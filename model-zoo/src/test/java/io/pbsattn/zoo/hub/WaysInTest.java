@@ -63,6 +63,10 @@ public class WaysInTest {
                     new Option("attention.segment_size", "512", m -> m.pbsConfig(0).segmentSize()),
                     new Option(
                             "attention.min_length", "77", m -> m.pbsConfig(0).minLength(m.dtype())),
+                    new Option(
+                            "attention.layers",
+                            "0",
+                            m -> m.pbsConfig(0).keepsEveryBlock() ? "0" : "none"),
                     new Option("attention.backend", "reference", CausalLm::backendName),
                     new Option("dtype", "float32", CausalLm::dtype),
                     new Option("context_limit", "300", CausalLm::contextLimit));
