@@ -185,7 +185,7 @@ public class PromptEncoderTest {
                 folder(
                         "byte-level",
                         "{{ bos_token ~ messages[0].content | upper }}{% if 'text' in"
-                            + " messages[0].content %}{{ eos_token }}{% endif %}");
+                                + " messages[0].content %}{{ eos_token }}{% endif %}");
         SpecialTokens special = SpecialTokens.read(folder.resolve("tokenizer.json"));
         try (PromptEncoder encoder = PromptEncoder.open(folder)) {
             ChatTemplateOptions options = new ChatTemplateOptions();
