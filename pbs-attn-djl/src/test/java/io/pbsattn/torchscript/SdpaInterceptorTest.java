@@ -33,8 +33,8 @@ public class SdpaInterceptorTest {
     private record Case(
             SdpaRoute route,
             TorchType type,
-            long[] q,
-            long[] k,
+            Shape q,
+            Shape k,
             long widthOfV,
             boolean hasMask,
             boolean isCausal,
@@ -43,12 +43,12 @@ public class SdpaInterceptorTest {
 
         NDArray run(NDManager manager) {
             Random random = new Random(3);
-            NDArray queries = cast(manager, Arrays4.normal(manager, random, q));
-            NDArray keys = cast(manager, Arrays4.normal(manager, random, k));
-            long[] v = k.clone();
+            NDArray queries = cast(manager, Arrays4.normal(manager, random, q.getShape()));
+            NDArray keys = cast(manager, Arrays4.normal(manager, random, k.getShape()));
+            long[] v = k.getShape();
             v[v.length - 1] = widthOfV;
             NDArray values = cast(manager, Arrays4.normal(manager, random, v));
-            NDArray mask = randomMask(manager, random, q[q.length - 2], k[k.length - 2]);
+            NDArray mask = randomMask(manager, random, rows(q), rows(k));
             Optional<NDArray> optional = hasMask ? Optional.of(mask) : Optional.empty();
             return attend(
                     manager,
@@ -60,6 +60,10 @@ public class SdpaInterceptorTest {
                     isCausal,
                     Optional.ofNullable(scale),
                     enableGqa);
+        }
+
+        private static long rows(Shape shape) {
+            return shape.get(shape.dimension() - 2);
         }
 
         /** Every query sees the first key, and others at random. */
@@ -123,8 +127,8 @@ public class SdpaInterceptorTest {
                     new Case(
                             SdpaRoute.SHAPE,
                             TorchType.FLOAT32,
-                            new long[] {2, 300, 32},
-                            new long[] {2, 300, 32},
+                            new Shape(2, 300, 32),
+                            new Shape(2, 300, 32),
                             32,
                             false,
                             true,
@@ -160,8 +164,8 @@ public class SdpaInterceptorTest {
                 false);
     }
 
-    private static long[] shape(long heads, long rows) {
-        return new long[] {2, heads, rows, 32};
+    private static Shape shape(long heads, long rows) {
+        return new Shape(2, heads, rows, 32);
     }
 
     private static NDArray attend(NDManager manager, Object... arguments) {

@@ -217,7 +217,7 @@ public class TorchScriptModelsTest {
             for (Future<Integer> run : threads.invokeAll(runs)) {
                 Assert.assertEquals((int) run.get(), calls);
             }
-            Assert.assertEquals(block.report().calls(SdpaRoute.PBS), 2 * (calls + 1));
+            Assert.assertEquals(block.report().calls(SdpaRoute.PBS), 2L * (calls + 1));
             Assert.assertEquals(block.report().calls().size(), 1);
         } finally {
             threads.shutdown();
