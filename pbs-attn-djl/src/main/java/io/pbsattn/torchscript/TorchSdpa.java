@@ -137,7 +137,7 @@ final class TorchSdpa {
                                 call.dropout(),
                                 call.isCausal(),
                                 debugMask,
-                                Optional.of(call.scale().orElse(1 / Math.sqrt(headDim))));
+                                Optional.of(call.scale().orElse(1 / Math.sqrt((double) headDim))));
         return lastSize(o) == headDim ? o : o.get(scope, new NDIndex("..., :{}", headDim));
     }
 
