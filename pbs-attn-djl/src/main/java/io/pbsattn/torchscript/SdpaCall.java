@@ -51,7 +51,7 @@ record SdpaCall(
 
     /** What stands in the place of the output after a failure. */
     NDArray unreadableOutput(NDManager scope) {
-        long[] shape = q.getShape().getShape();
+        long[] shape = q.getShape().getShape().clone();
         shape[shape.length - 1] = v.getShape().get(v.getShape().dimension() - 1);
         return LibTorch.get().unreadable(scope, new Shape(shape), TorchType.of(q));
     }

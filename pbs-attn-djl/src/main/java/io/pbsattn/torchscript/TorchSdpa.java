@@ -192,7 +192,7 @@ final class TorchSdpa {
         if (missing == 0) {
             return array;
         }
-        long[] shape = array.getShape().getShape();
+        long[] shape = array.getShape().getShape().clone();
         shape[shape.length - 1] = missing;
         NDArray zeros = LibTorch.get().zeros(scope, new Shape(shape), TorchType.of(array));
         NDArray result = NDArrays.concat(new NDList(array, zeros), -1);

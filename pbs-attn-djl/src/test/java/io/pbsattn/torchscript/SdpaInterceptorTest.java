@@ -45,7 +45,7 @@ public class SdpaInterceptorTest {
             Random random = new Random(3);
             NDArray queries = cast(manager, Arrays4.normal(manager, random, q.getShape()));
             NDArray keys = cast(manager, Arrays4.normal(manager, random, k.getShape()));
-            long[] v = k.getShape();
+            long[] v = k.getShape().clone(); // it is the shape's own array
             v[v.length - 1] = widthOfV;
             NDArray values = cast(manager, Arrays4.normal(manager, random, v));
             NDArray mask = randomMask(manager, random, rows(q), rows(k));
