@@ -205,8 +205,7 @@ void measure(const pbs_attn::Kernels& kernels, const pbs_attn::Engine& engine, i
   const double logits = gflops(products, [&] {
     for (int n = 0; n < kCalls; ++n) {
       for (const pbs_attn::Visit& visit : visits) {
-        // As if the packed keys were rows: the numbers are noise either way.
-        engine.logits(shape, visit.block->keys, block_bytes / kKeys, visit.strip->q, in.logits.data());
+        engine.logits(shape, visit.block->keys, visit.strip->q, in.logits.data());
       }
     }
   });

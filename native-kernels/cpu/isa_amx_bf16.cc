@@ -115,30 +115,24 @@ inline void for_quarters(const F& f) {
   f(std::integral_constant<int, 3>());
 }
 
-// Rows of bfloat16 as the matrix unit reads them: for each 32 rows two tiles, in steps of 64 bytes of each row.
-struct Tiles {
-  TilePair pair;  // of the first rows and the first step
-  int64_t step;   // bytes to the next step
+// Packed: a tile after the other, so that what is read together lies together.
+inline TilePair packed_pair(const char* tiles) { return {tiles, kTileBytes, 64}; }
+
+// Packed rows: for each 32 of them two tiles for each step of 64 bytes of a row.
+struct PackedRows {
+  const char* tiles;
   int64_t group;  // bytes to the next 32 rows
 };
 
-// Rows where they are.
-inline Tiles tiles_of_rows(const void* rows, int64_t row_bytes) {
-  return {{static_cast<const char*>(rows), 16 * row_bytes, row_bytes}, 64, 32 * row_bytes};
-}
-
-// Packed rows, a tile after the other: what is read together lies together.
-inline TilePair packed_pair(const char* tiles) { return {tiles, kTileBytes, 64}; }
-
-inline Tiles packed_tiles(const char* tiles, int64_t steps_of_row) {
-  return {packed_pair(tiles), 2 * kTileBytes, steps_of_row * 2 * kTileBytes};
+inline PackedRows packed_rows(const char* tiles, int64_t steps_of_row) {
+  return {tiles, steps_of_row * 2 * kTileBytes};
 }
 
 // c (32 groups, 32) [+]= a b: b has rows of units, 32 to a row.
 struct Product {
   int64_t groups;
   int64_t steps;
-  Tiles a;
+  PackedRows a;
   const float* b;
   float* c;
   bool accumulate;
@@ -146,8 +140,7 @@ struct Product {
 };
 
 // Products under way: up to two, one after the other, step by step, so that other work can go on between the quarters.
-// The matrix unit computes meanwhile. kPassing: a is not read again soon.
-template <bool kPassing>
+// The matrix unit computes meanwhile. Their a is not read again soon.
 class Products {
  public:
   Products() = default;
@@ -162,8 +155,7 @@ class Products {
 
   void begin_step() {
     const Product& p = products_[index_];
-    a_ = p.a.pair;
-    a_.first += group_ * p.a.group + step_ * p.a.step;
+    a_ = packed_pair(p.a.tiles + group_ * p.a.group + step_ * 2 * kTileBytes);
     b_ = {reinterpret_cast<const char*>(p.b + step_ * 16 * 32), 64, kSumsRowBytes};
     next_ = p.next + (group_ * p.steps + step_) * kFetch * 4;
     is_first_ = step_ == 0;
@@ -189,7 +181,7 @@ class Products {
       if (finished_ != nullptr) end_quarter<kQuarter>(finished_);
       begin_quarter<kQuarter>(accumulate_, sums_);
     }
-    multiply_quarter<kQuarter, kPassing>(a_, b_);
+    multiply_quarter<kQuarter, true>(a_, b_);
     for (int64_t n = 0; n < kFetch; n += 64) fetch(next_ + kQuarter * kFetch + n);
   }
 
@@ -270,7 +262,7 @@ struct AmxEngine {
     int64_t first_key;
   };
 
-  static Product keys_product(const TileShape& shape, const Tiles& keys, const void* q, float* logits,
+  static Product keys_product(const TileShape& shape, const PackedRows& keys, const void* q, float* logits,
                               const char* next) {
     return {shape.keys / 32, shape.dim / 32, keys, static_cast<const float*>(q), logits, false, next};
   }
@@ -278,7 +270,7 @@ struct AmxEngine {
   static Product keys_product(const TileShape& shape, const Turn& turn, float* logits) {
     const int64_t offset = turn.first_key * shape.dim * kElementSize;
     const char* keys = static_cast<const char*>(turn.visit->block->keys) + offset;
-    return keys_product(shape, packed_tiles(keys, shape.dim / 32), turn.visit->strip->q, logits,
+    return keys_product(shape, packed_rows(keys, shape.dim / 32), turn.visit->strip->q, logits,
                         turn.visit->next_keys + offset / kParts);
   }
 
@@ -286,57 +278,64 @@ struct AmxEngine {
     const char* values = static_cast<const char*>(turn.visit->block->values) + turn.first_key / 32 * 2 * kTileBytes;
     return {shape.dim / 32,
             shape.keys / 32,
-            packed_tiles(values, block_keys / 32),
+            packed_rows(values, block_keys / 32),
             weights,
             turn.visit->strip->o,
             true,
             turn.visit->next_values + turn.first_key * shape.dim * kElementSize / kParts};
   }
 
-  template <bool kPassing>
   static void run(const Product& product) {
     memory_barrier();
-    Products<kPassing>(product).finish();
+    Products(product).finish();
     memory_barrier();
   }
 
-  static void logits(const TileShape& shape, const void* keys, int64_t key_stride, const void* q, float* result) {
-    [[maybe_unused]] const Session session;
-    run<false>(keys_product(shape, tiles_of_rows(keys, key_stride), q, result, static_cast<const char*>(keys)));
+  static Product keys_product(const TileShape& shape, const void* keys, const void* q, float* logits) {
+    const char* tiles = static_cast<const char*>(keys);
+    return keys_product(shape, packed_rows(tiles, shape.dim / 32), q, logits, tiles);
   }
 
-  // Weighs the keys while products are under way: kKeys of them to a step.
-  template <int kKeys>
-  static void weigh(int64_t keys, const float* logits, float* weights, Products<true>& products,
-                    Bfloat16Weigher& weigher) {
+  static void logits(const TileShape& shape, const void* keys, const void* q, float* result) {
+    [[maybe_unused]] const Session session;
+    run(keys_product(shape, keys, q, result));
+  }
+
+  // Goes through keys while products are under way: work(key, n) for n = 0..kKeys-1 in each of their steps. Returns the
+  // first key that is left.
+  template <int kKeys, typename F>
+  static int64_t work_beside(Products& products, int64_t keys, const F& work) {
     int64_t j = 0;
     for (; products.steps_left() > 0 && j + kKeys <= keys; j += kKeys) {
       products.begin_step();
       for_quarters([&](auto quarter) {
         products.do_quarter<quarter.value>();
 #pragma GCC unroll 16
-        for (int n = quarter.value * kKeys / 4; n < (quarter.value + 1) * kKeys / 4; ++n) {
-          weigher.weigh_pair(j + n / kNv * 2, n % kNv, logits, weights);
-        }
+        for (int n = quarter.value * kKeys / 4; n < (quarter.value + 1) * kKeys / 4; ++n) work(j, n);
       });
     }
-    weigher.weigh_from(j, keys, logits, weights);
-    products.finish();
+    return j;
   }
 
-  // So many keys to a step that work and products end together, or the products later.
-  static void weigh(const TileShape& shape, const float* logits, float* weights, Products<true>& products,
+  // So many keys to a step that work and products end together, or the products later: never do they store sums for
+  // keys that are still to come.
+  template <typename F>
+  static int64_t work_beside(Products& products, int64_t keys, const F& work) {
+    const int64_t steps = products.steps_left();
+    if (2 * steps >= keys) return work_beside<2>(products, keys, work);
+    if (4 * steps >= keys) return work_beside<4>(products, keys, work);
+    if (8 * steps >= keys) return work_beside<8>(products, keys, work);
+    if (16 * steps >= keys) return work_beside<16>(products, keys, work);
+    return work_beside<32>(products, keys, work);
+  }
+
+  static void weigh(const TileShape& shape, const float* logits, float* weights, Products& products,
                     Bfloat16Weigher& weigher) {
     memory_barrier();
-    if (shape.dim <= 32) {
-      weigh<16>(shape.keys, logits, weights, products, weigher);
-    } else if (shape.dim <= 96) {
-      weigh<8>(shape.keys, logits, weights, products, weigher);
-    } else if (shape.dim <= 224) {
-      weigh<4>(shape.keys, logits, weights, products, weigher);
-    } else {
-      weigh<2>(shape.keys, logits, weights, products, weigher);
-    }
+    const int64_t left = work_beside(
+        products, shape.keys, [&](int64_t j, int n) { weigher.weigh_pair(j + n / kNv * 2, n % kNv, logits, weights); });
+    weigher.weigh_from(left, shape.keys, logits, weights);
+    products.finish();
     memory_barrier();
   }
 
@@ -344,7 +343,7 @@ struct AmxEngine {
   // every query has seen a key and sees all of these, the largest logits are not looked for first: the sum tells
   // whether a weight may have become too large, and they are computed again then.
   static bool softmax(const TileShape& shape, const Turn& turn, float* logits, float* weights, float* spare,
-                      Products<true>& products, float* shrink) {
+                      Products& products, float* shrink) {
     const QueryStrip& strip = *turn.visit->strip;
     const int32_t* positions = masked_positions(*turn.visit);
     VecF max[kNv];
@@ -367,7 +366,7 @@ struct AmxEngine {
         for (int v = 0; v < kNv; ++v) add_to_doubles(total[v], strip.sum + v * kWidth);
         return false;
       }
-      run<true>(keys_product(shape, turn, spare));
+      run(keys_product(shape, turn, spare));
       logits = spare;
     }
     if (positions != nullptr) positions += turn.first_key;
@@ -388,19 +387,42 @@ struct AmxEngine {
     float* weights[2] = {scratch + tile, scratch + tile + tile / 2};
     float* spare = scratch + 2 * tile;
     const auto values = [&](int64_t n) { return values_product(shape, turn(n), block_shape.keys, weights[n % 2]); };
+    const bool has_values = count > 0 && visits->block->values != nullptr;
 
     [[maybe_unused]] const Session session;
+    if (count > 0) run(keys_product(shape, turn(0), logits));
     for (int64_t n = 0; n < count; ++n) {
-      if (n < 2) run<true>(keys_product(shape, turn(n), logits));
-      Products<true> products;
-      if (n > 0) products.add(values(n - 1));
-      if (n > 0 && n + 1 < count) products.add(keys_product(shape, turn(n + 1), logits));
+      Products products;
+      if (n > 0 && has_values) products.add(values(n - 1));
+      if (n + 1 < count) products.add(keys_product(shape, turn(n + 1), logits));
       float shrink[kStripWidth];
-      if (softmax(shape, turn(n), logits, weights[n % 2], spare, products, shrink)) {
+      if (softmax(shape, turn(n), logits, weights[n % 2], spare, products, shrink) && has_values) {
         rescale(shape.dim, shrink, turn(n).visit->strip->o);
       }
     }
-    if (count > 0) run<true>(values(count - 1));
+    if (has_values) run(values(count - 1));
+  }
+
+  // What a strip pays is added up while the logits of the next one are computed.
+  static void score_keys(const TileShape& shape, const void* keys, const QueryStrip* strips, const float* weights,
+                         int64_t strip_count, float* scratch, float* scores) {
+    const int64_t tile = shape.keys * kStripWidth;
+    float* logits[2] = {scratch, scratch + tile};
+    float* sums = scratch + 2 * tile;
+    clear_sums(shape.keys, sums);
+    [[maybe_unused]] const Session session;
+    run(keys_product(shape, keys, strips[0].q, logits[0]));
+    for (int64_t s = 0; s < strip_count; ++s) {
+      Products products;
+      if (s + 1 < strip_count) products.add(keys_product(shape, keys, strips[s + 1].q, logits[(s + 1) % 2]));
+      KeySums<Bfloat16Weigher::power> key_sums(shape.scale, strips[s], weights + s * kStripWidth, sums);
+      memory_barrier();
+      int64_t j = work_beside(products, shape.keys, [&](int64_t key, int n) { key_sums.add(key + n, logits[s % 2]); });
+      for (; j < shape.keys; ++j) key_sums.add(j, logits[s % 2]);
+      products.finish();
+      memory_barrier();
+    }
+    add_lanes(shape.keys, sums, scores);
   }
 
   static void rescale(int64_t dim, const float* shrink, float* o) {
@@ -413,9 +435,9 @@ struct AmxEngine {
   }
 };
 
-constexpr Engine kBfloat16Engine = {PBS_ATTN_BFLOAT16,      gather_bfloat16,          gather_bfloat16_queries,
-                                    AmxEngine::gather_keys, AmxEngine::gather_values, AmxEngine::logits,
-                                    AmxEngine::attend};
+constexpr Engine kBfloat16Engine = {PBS_ATTN_BFLOAT16,        gather_bfloat16_queries, AmxEngine::gather_keys,
+                                    AmxEngine::gather_values, AmxEngine::logits,       AmxEngine::attend,
+                                    AmxEngine::score_keys};
 
 // ---- Linear layers
 

@@ -57,13 +57,9 @@ struct Bfloat16Engine {
   }
 };
 
-constexpr Engine kBfloat16Engine = {PBS_ATTN_BFLOAT16,
-                                    gather_bfloat16,
-                                    gather_bfloat16_queries,
-                                    gather_bfloat16,
-                                    Bfloat16Engine::gather_values,
-                                    logits<Bfloat16Engine>,
-                                    attend<Bfloat16Engine>};
+constexpr Engine kBfloat16Engine = {
+    PBS_ATTN_BFLOAT16,      gather_bfloat16_queries, gather_bfloat16,           Bfloat16Engine::gather_values,
+    logits<Bfloat16Engine>, attend<Bfloat16Engine>,  score_keys<Bfloat16Engine>};
 
 constexpr LayerKernels kLayerKernels = make_layer_kernels(nullptr);
 

@@ -77,6 +77,15 @@ inline float sum_lanes(VecF v) {
   return lanes[0];
 }
 
+// Sums (count, kWidth), and what is in their lanes together.
+inline void clear_sums(int64_t count, float* sums) {
+  for (int64_t j = 0; j < count; ++j) store(sums + j * kWidth, VecF{});
+}
+
+inline void add_lanes(int64_t count, const float* sums, float* totals) {
+  for (int64_t j = 0; j < count; ++j) totals[j] = sum_lanes(load<VecF>(sums + j * kWidth));
+}
+
 inline bool any_lane(VecI v) {
 #ifdef __AVX512F__
   return _mm512_test_epi32_mask((__m512i)v, (__m512i)v) != 0;
@@ -473,13 +482,52 @@ void attend(const TileShape& shape, const Visit* visits, int64_t count, float* s
         shape.keys, shape.scale, masked_positions(*visit), strip.first_position, strip.window, scratch, strip.max,
         strip.sum, shrink,
         [&](const VecF* shift, VecF* total) { E::weigh_keys(shape.keys, shape.scale, shift, scratch, total); });
+    if (block.values == nullptr) continue;
     E::add_values(shape, block.values, scratch, rescale, shrink, strip.o, visit->next_values);
   }
 }
 
 template <typename E>
-void logits(const TileShape& shape, const void* keys, int64_t key_stride, const void* q, float* result) {
-  E::multiply_keys(shape, keys, key_stride, q, result, static_cast<const char*>(keys));
+void logits(const TileShape& shape, const void* keys, const void* q, float* result) {
+  E::multiply_keys(shape, keys, shape.dim * E::kElementSize, q, result, static_cast<const char*>(keys));
+}
+
+// Adds up what the queries of a strip pay to each key, lane by lane: sums (keys, kWidth). power(y) is 2^y.
+template <VecF (*power)(VecF)>
+struct KeySums {
+  float factor;
+  VecF max[kNv];
+  VecF weight[kNv];
+  float* sums;
+
+  KeySums(float scale, const QueryStrip& strip, const float* weights, float* to) : factor(scale * kLog2E), sums(to) {
+    for (int v = 0; v < kNv; ++v) {
+      max[v] = load<VecF>(strip.max + v * kWidth);
+      weight[v] = load<VecF>(weights + v * kWidth);
+    }
+  }
+
+  void add(int64_t j, const float* logits) {
+    VecF total = load<VecF>(sums + j * kWidth);
+#pragma GCC unroll 8
+    for (int v = 0; v < kNv; ++v) {
+      total += power((load<VecF>(logits + j * kStripWidth + v * kWidth) - max[v]) * factor) * weight[v];
+    }
+    store(sums + j * kWidth, total);
+  }
+};
+
+template <typename E>
+void score_keys(const TileShape& shape, const void* keys, const QueryStrip* strips, const float* weights,
+                int64_t strip_count, float* scratch, float* scores) {
+  float* sums = scratch + shape.keys * kStripWidth;
+  clear_sums(shape.keys, sums);
+  for (int64_t s = 0; s < strip_count; ++s) {
+    logits<E>(shape, keys, strips[s].q, scratch);
+    KeySums<exp2> key_sums(shape.scale, strips[s], weights + s * kStripWidth, sums);
+    for (int64_t j = 0; j < shape.keys; ++j) key_sums.add(j, scratch);
+  }
+  add_lanes(shape.keys, sums, scores);
 }
 
 // ---- The engine in float32
@@ -527,38 +575,14 @@ struct FloatEngine {
   }
 };
 
-constexpr Engine kFloatEngine = {
-    PBS_ATTN_FLOAT32,           gather_floats,       FloatEngine::gather_queries, gather_floats,
-    FloatEngine::gather_values, logits<FloatEngine>, attend<FloatEngine>};
-
-// ---- Scores of keys
-
-void update_sums(int64_t keys, float scale, float* logits, float* max, double* sum) {
-  float shrink[kStripWidth];
-  softmax_tile(keys, scale, nullptr, 0, 0, logits, max, sum, shrink,
-               [&](const VecF* shift, VecF* total) { FloatEngine::weigh_keys(keys, scale, shift, logits, total); });
-}
-
-void column_sums(int64_t strips, int64_t keys, float scale, const float* logits, const float* max, const float* weight,
-                 float* scores) {
-  for (int64_t j = 0; j < keys; ++j) {
-    VecF total = {};
-    for (int64_t s = 0; s < strips; ++s) {
-#pragma GCC unroll 8
-      for (int v = 0; v < kNv; ++v) {
-        const int64_t lane = s * kStripWidth + v * kWidth;
-        const VecF x = load<VecF>(logits + (s * keys + j) * kStripWidth + v * kWidth);
-        total += exp_from(x, load<VecF>(max + lane), scale) * load<VecF>(weight + lane);
-      }
-    }
-    scores[j] = sum_lanes(total);
-  }
-}
+constexpr Engine kFloatEngine = {PBS_ATTN_FLOAT32,           FloatEngine::gather_queries, gather_floats,
+                                 FloatEngine::gather_values, logits<FloatEngine>,         attend<FloatEngine>,
+                                 score_keys<FloatEngine>};
 
 #include "layer-inl.h"
 
 // A constant expression: nothing of an instruction set runs before dispatch has chosen it.
 constexpr Kernels make_kernels(const char* name, const Engine* bfloat16, const LayerKernels* layer) {
-  return {name,      kStripWidth, &kFloatEngine, bfloat16,    layer,       all_finite,   sum_rows,
-          store_row, gemm,        exp_row,       update_sums, column_sums, unpack_output};
+  return {name,     kStripWidth, &kFloatEngine, bfloat16, layer,        all_finite,
+          sum_rows, store_row,   gemm,          exp_row,  unpack_output};
 }

@@ -24,7 +24,7 @@ struct Rows {
 // A block of packed keys and values.
 struct KeyBlock {
   const void* keys;          // as Engine::gather_keys leaves them
-  const void* values;        // as Engine::gather_values leaves them
+  const void* values;        // as Engine::gather_values leaves them; null: only the weights are added up
   const int32_t* positions;  // (keys): position of each key in the sequence, INT32_MAX for padding
   int32_t first;             // smallest and largest of the positions
   int32_t last;
@@ -67,22 +67,23 @@ constexpr int64_t kScratchTiles = 3;
 struct Engine {
   int32_t dtype;  // of packed elements
 
-  // Reads `count` rows, with zeros after each up to padded_dim, and rows of zeros after them up to padded_count. The
-  // rows are those at `places`, or the first ones if it is null.
-  void (*gather_rows)(const Rows& rows, const int32_t* places, int64_t count, int64_t padded_count, int64_t padded_dim,
-                      void* packed);
   // Reads the first `count` rows, at most `width`, to the layout of QueryStrip::q, of the size of `width` padded rows.
   void (*gather_queries)(const Rows& rows, int64_t count, int64_t padded_dim, void* packed);
-  // Reads rows as gather_rows does, from places, to the layouts of KeyBlock, of the same size. padded_count is a
-  // multiple of kPadding.
+  // Reads `count` rows at `places` to the layouts of KeyBlock, with zeros after each up to padded_dim, and rows of
+  // zeros after them up to padded_count, a multiple of kPadding.
   void (*gather_keys)(const Rows& rows, const int32_t* places, int64_t count, int64_t padded_count, int64_t padded_dim,
                       void* packed);
   void (*gather_values)(const Rows& rows, const int32_t* places, int64_t count, int64_t padded_count,
                         int64_t padded_dim, void* packed);
-  // q k for each key and query: (keys, width), without the factor. Rows of keys are key_stride bytes apart.
-  void (*logits)(const TileShape& shape, const void* keys, int64_t key_stride, const void* q, float* logits);
-  // Takes strips through key blocks, visit by visit. scratch has room for kScratchTiles times (keys, width) floats.
+  // q k for each key and query: (keys, width), without the factor. Keys as gather_keys leaves them.
+  void (*logits)(const TileShape& shape, const void* keys, const void* q, float* logits);
+  // Takes strips through key blocks, visit by visit: all of the blocks have values, or none has. scratch has room for
+  // kScratchTiles times (keys, width) floats.
   void (*attend)(const TileShape& shape, const Visit* visits, int64_t count, float* scratch);
+  // scores[key] = the sum of exp(scale (logit - max)) weight over the queries of all strips; weights (strips, width).
+  // scratch as for attend.
+  void (*score_keys)(const TileShape& shape, const void* keys, const QueryStrip* strips, const float* weights,
+                     int64_t strip_count, float* scratch, float* scores);
 };
 
 struct LayerKernels;
@@ -107,12 +108,6 @@ struct Kernels {
   // Turns n logits into exp(scale (x - max)) and returns their sum.
   double (*exp_row)(int64_t n, float* x, float max, float scale);
 
-  // Moves the running max and sum (width) of each query on by a tile of logits (keys, width), which is spoiled.
-  void (*update_sums)(int64_t keys, float scale, float* logits, float* max, double* sum);
-  // scores[key] = the sum of exp(scale (logit - max)) weight over the queries of all strips; logits (strips, keys,
-  // width), max and weight (strips, width).
-  void (*column_sums)(int64_t strips, int64_t keys, float scale, const float* logits, const float* max,
-                      const float* weight, float* scores);
   // o (dim, width) times factor (width), as rows (width, dim).
   void (*unpack_output)(int64_t dim, const float* o, const float* factor, float* rows);
 };

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <numeric>
 
 #include "arithmetic.h"
 #include "element.h"
@@ -40,101 +41,114 @@ KeyScorer::KeyScorer(const Kernels& kernels, const Engine& engine, Team& team, i
       team_(team),
       padded_dim_(padded_dim),
       scale_(scale),
-      scratch_(static_cast<size_t>(team.size())) {}
+      shape_{kTileKeys, padded_dim, static_cast<float>(scale)},
+      places_(kTileKeys),
+      scratch_(static_cast<size_t>(team.size())) {
+  std::iota(places_.begin(), places_.end(), 0);
+}
 
-// Two passes over the keys: the first for each query's largest logit and sum of weights, the second for the scores.
+// Two passes over the keys: the first for the sum of each query's weights, the second for the scores.
 void KeyScorer::run(const Rows& keys, int64_t key_count, const std::vector<Rows>& queries, int64_t query_count,
                     std::vector<std::vector<KeyScore>>& scores) {
   key_count_ = key_count;
   query_count_ = query_count;
   strips_ = divide_up(query_count, kernels_.width);
-  lanes_ = strips_ * kernels_.width;
-  const int64_t tiles = divide_up(key_count, kTileKeys);
-  tiles_per_task_ = std::min(kMaxTilesPerTask, divide_up(tiles, kMinTasks));
-  heads_.resize(queries.size());
-  for (size_t h = 0; h < heads_.size(); ++h) {
-    pack_queries(queries[h], heads_[h]);
-    scores[h].resize(static_cast<size_t>(key_count));
-  }
+  tiles_per_task_ = std::min(kMaxTilesPerTask, divide_up(divide_up(key_count, kTileKeys), kMinTasks));
+  pack_queries(queries);
   sum_weights(keys);
-  for_each_tile(keys, [&](int64_t, int64_t first_key, int64_t count, const Rows& rows, Scratch& scratch) {
-    for (size_t h = 0; h < heads_.size(); ++h) {
-      const Head& head = heads_[h];
-      const float* logits = compute_logits(rows, head, scratch);
-      float sums[kTileKeys];
-      kernels_.column_sums(strips_, kTileKeys, static_cast<float>(scale_), logits, head.max.data(), head.weight.data(),
-                           sums);
-      KeyScore* to = &scores[h][static_cast<size_t>(first_key)];
-      for (int64_t j = 0; j < count; ++j) {
-        to[j] = sums[j] >= kSmallestScore ? KeyScore(sums[j]) : score_from_logs(head, logits, j);
-      }
-    }
-  });
+  for (std::vector<KeyScore>& of_head : scores) of_head.resize(static_cast<size_t>(key_count));
+  for_each_tile(keys, [&](const Tile& tile, Scratch& scratch) { score_tile(tile, scratch, scores); });
 }
 
-void KeyScorer::pack_queries(const Rows& queries, Head& head) {
+void KeyScorer::pack_queries(const std::vector<Rows>& queries) {
   const int64_t width = kernels_.width;
   const int64_t strip_bytes = width * padded_dim_ * element_size(engine_.dtype);
-  head.q.reserve(strips_ * strip_bytes);
-  for (int64_t s = 0; s < strips_; ++s) {
-    engine_.gather_queries(rows_from(queries, s * width), std::min(width, query_count_ - s * width), padded_dim_,
-                           head.q.data() + s * strip_bytes);
+  const int64_t strips = static_cast<int64_t>(queries.size()) * strips_;
+  q_.reserve(strips * strip_bytes);
+  max_.reserve(strips * width);
+  weight_.reserve(strips * width);
+  log_sum_.resize(static_cast<size_t>(strips * width));
+  all_strips_.clear();
+  for (int64_t n = 0; n < strips; ++n) {
+    const int64_t first = n % strips_ * width;
+    char* q = q_.data() + n * strip_bytes;
+    engine_.gather_queries(rows_from(queries[static_cast<size_t>(n / strips_)], first),
+                           std::min(width, query_count_ - first), padded_dim_, q);
+    // All of them come after all keys but those that are padding.
+    all_strips_.push_back({q, nullptr, max_.data() + n * width, nullptr, 0, 0, std::numeric_limits<int32_t>::max()});
   }
 }
 
+// Each task has sums of its own, relative to maxima of its own.
 void KeyScorer::sum_weights(const Rows& keys) {
   const int64_t tasks = divide_up(divide_up(key_count_, kTileKeys), tiles_per_task_);
-  const int64_t lanes = static_cast<int64_t>(heads_.size()) * lanes_;
+  const int64_t lanes = static_cast<int64_t>(log_sum_.size());
   std::vector<float> task_max(static_cast<size_t>(tasks * lanes), -std::numeric_limits<float>::infinity());
   std::vector<double> task_sum(task_max.size());
-  for_each_tile(keys, [&](int64_t task, int64_t, int64_t count, const Rows& rows, Scratch& scratch) {
-    for (size_t h = 0; h < heads_.size(); ++h) {
-      float* logits = compute_logits(rows, heads_[h], scratch);
-      for (int64_t s = 0; s < strips_; ++s) {
-        const size_t at = static_cast<size_t>(task * lanes + s * kernels_.width) + h * static_cast<size_t>(lanes_);
-        kernels_.update_sums(count, static_cast<float>(scale_), logits + s * kTileKeys * kernels_.width, &task_max[at],
-                             &task_sum[at]);
-      }
+  for_each_tile(keys, [&](const Tile& tile, Scratch& scratch) {
+    std::vector<int32_t> positions(static_cast<size_t>(kTileKeys), std::numeric_limits<int32_t>::max());
+    std::fill(positions.begin(), positions.begin() + tile.count, 0);
+    const KeyBlock block{tile.keys, nullptr, positions.data(), 0, positions.back()};
+    std::vector<QueryStrip> strips = all_strips_;
+    scratch.visits.clear();
+    for (size_t n = 0; n < strips.size(); ++n) {
+      const size_t lane = static_cast<size_t>(tile.task * lanes) + n * static_cast<size_t>(kernels_.width);
+      strips[n].max = &task_max[lane];
+      strips[n].sum = &task_sum[lane];
+      const char* nothing_else = static_cast<const char*>(tile.keys);
+      scratch.visits.push_back({&block, &strips[n], nothing_else, nothing_else});
     }
+    engine_.attend(shape_, scratch.visits.data(), static_cast<int64_t>(scratch.visits.size()), scratch.floats.data());
   });
-  for (size_t h = 0; h < heads_.size(); ++h) {
-    Head& head = heads_[h];
-    head.max.reserve(lanes_);
-    head.weight.reserve(lanes_);
-    head.log_sum.resize(static_cast<size_t>(lanes_));
-    for (int64_t lane = 0; lane < lanes_; ++lane) {
-      const auto at = [&](int64_t task) {
-        return static_cast<size_t>(task * lanes + lane) + h * static_cast<size_t>(lanes_);
-      };
-      float max = task_max[at(0)];
-      for (int64_t t = 1; t < tasks; ++t) max = std::max(max, task_max[at(t)]);
-      double sum = 0;
-      for (int64_t t = 0; t < tasks; ++t) {
-        sum += task_sum[at(t)] * std::exp((static_cast<double>(task_max[at(t)]) - max) * scale_);
+  for (int64_t lane = 0; lane < lanes; ++lane) {
+    const auto at = [&](int64_t task) { return static_cast<size_t>(task * lanes + lane); };
+    float max = task_max[at(0)];
+    for (int64_t t = 1; t < tasks; ++t) max = std::max(max, task_max[at(t)]);
+    double sum = 0;
+    for (int64_t t = 0; t < tasks; ++t) {
+      sum += task_sum[at(t)] * std::exp((static_cast<double>(task_max[at(t)]) - max) * scale_);
+    }
+    const bool is_query = lane % (strips_ * kernels_.width) < query_count_;
+    max_[lane] = max;
+    weight_[lane] = is_query ? static_cast<float>(1 / (sum * static_cast<double>(query_count_))) : 0;
+    log_sum_[static_cast<size_t>(lane)] = std::log(sum);
+  }
+}
+
+void KeyScorer::score_tile(const Tile& tile, Scratch& scratch, std::vector<std::vector<KeyScore>>& scores) const {
+  for (size_t h = 0; h < scores.size(); ++h) {
+    const int64_t first_strip = static_cast<int64_t>(h) * strips_;
+    float sums[kTileKeys];
+    engine_.score_keys(shape_, tile.keys, &all_strips_[static_cast<size_t>(first_strip)],
+                       weight_.data() + first_strip * kernels_.width, strips_, scratch.floats.data(), sums);
+    const float* logits = nullptr;
+    for (int64_t j = 0; j < tile.count; ++j) {
+      KeyScore& score = scores[h][static_cast<size_t>(tile.first_key + j)];
+      if (sums[j] >= kSmallestScore) {
+        score = KeyScore(sums[j]);
+        continue;
       }
-      head.max[lane] = max;
-      head.weight[lane] = lane < query_count_ ? static_cast<float>(1 / (sum * static_cast<double>(query_count_))) : 0;
-      head.log_sum[static_cast<size_t>(lane)] = std::log(sum);
+      if (logits == nullptr) logits = compute_logits(tile, first_strip, scratch);
+      score = score_from_logs(first_strip * kernels_.width, logits, j);
     }
   }
 }
 
-float* KeyScorer::compute_logits(const Rows& rows, const Head& head, Scratch& scratch) const {
-  scratch.logits.reserve(lanes_ * kTileKeys);
-  const TileShape shape{kTileKeys, padded_dim_, static_cast<float>(scale_)};
+// (strips of a head, kTileKeys, width)
+const float* KeyScorer::compute_logits(const Tile& tile, int64_t first_strip, Scratch& scratch) const {
+  scratch.logits.reserve(strips_ * kTileKeys * kernels_.width);
   for (int64_t s = 0; s < strips_; ++s) {
-    engine_.logits(shape, rows.first, rows.stride,
-                   head.q.data() + s * kernels_.width * padded_dim_ * element_size(engine_.dtype),
+    engine_.logits(shape_, tile.keys, all_strips_[static_cast<size_t>(first_strip + s)].q,
                    scratch.logits.data() + s * kTileKeys * kernels_.width);
   }
   return scratch.logits.data();
 }
 
 // From the largest term on, for a score that a sum of floats cannot hold.
-KeyScore KeyScorer::score_from_logs(const Head& head, const float* logits, int64_t key) const {
+KeyScore KeyScorer::score_from_logs(int64_t first_lane, const float* logits, int64_t key) const {
   const auto term = [&](int64_t r) {
     const double logit = logits[(r / kernels_.width * kTileKeys + key) * kernels_.width + r % kernels_.width];
-    return (logit - head.max[r]) * scale_ - head.log_sum[static_cast<size_t>(r)];
+    return (logit - max_[first_lane + r]) * scale_ - log_sum_[static_cast<size_t>(first_lane + r)];
   };
   double best = -kInfinity;
   for (int64_t r = 0; r < query_count_; ++r) best = std::max(best, term(r));
@@ -145,23 +159,16 @@ KeyScore KeyScorer::score_from_logs(const Head& head, const float* logits, int64
 
 template <typename F>
 void KeyScorer::for_each_tile(const Rows& keys, const F& work) {
-  // Whether the engine can read the keys where they are.
-  const bool is_packed = keys.dtype == engine_.dtype && keys.dim == padded_dim_ && keys.stride % 4 == 0 &&
-                         reinterpret_cast<uintptr_t>(keys.first) % 4 == 0;
-  const int64_t row_bytes = padded_dim_ * element_size(engine_.dtype);
   const int64_t tiles = divide_up(key_count_, kTileKeys);
   team_.run(divide_up(tiles, tiles_per_task_), [&](int64_t task, int thread) {
     Scratch& scratch = scratch_[static_cast<size_t>(thread)];
+    scratch.keys.reserve(kTileKeys * padded_dim_ * element_size(engine_.dtype));
+    scratch.floats.reserve(kScratchTiles * kTileKeys * kernels_.width);
     for (int64_t tile = task * tiles_per_task_; tile < std::min(tiles, (task + 1) * tiles_per_task_); ++tile) {
       const int64_t first = tile * kTileKeys;
       const int64_t count = std::min(kTileKeys, key_count_ - first);
-      Rows rows = rows_from(keys, first);
-      if (!is_packed || count < kTileKeys) {
-        scratch.rows.reserve(kTileKeys * row_bytes);
-        engine_.gather_rows(rows, nullptr, count, kTileKeys, padded_dim_, scratch.rows.data());
-        rows = {engine_.dtype, scratch.rows.data(), row_bytes, padded_dim_};
-      }
-      work(task, first, count, rows, scratch);
+      engine_.gather_keys(rows_from(keys, first), places_.data(), count, kTileKeys, padded_dim_, scratch.keys.data());
+      work(Tile{task, first, count, scratch.keys.data()}, scratch);
     }
   });
 }

@@ -43,24 +43,27 @@ class KeyScorer {
 
  private:
   struct Scratch {
-    AlignedBuffer<char> rows;     // (kTileKeys, padded dim) elements of the engine
-    AlignedBuffer<float> logits;  // (strips, kTileKeys, width)
+    AlignedBuffer<char> keys;     // (kTileKeys, padded dim), packed
+    AlignedBuffer<float> floats;  // what the engine works with
+    AlignedBuffer<float> logits;  // (strips of a head, kTileKeys, width)
+    std::vector<Visit> visits;
   };
 
-  // What the keys weigh in a head's queries.
-  struct Head {
-    AlignedBuffer<char> q;        // (strips, padded dim, width), packed
-    AlignedBuffer<float> max;     // (lanes): the largest logit
-    AlignedBuffer<float> weight;  // (lanes): 1 / (sum of the keys' exp * queries); 0 for padding
-    std::vector<double> log_sum;  // (lanes): log of the sum of the keys' exp
+  // Keys that lie one after the other, packed.
+  struct Tile {
+    int64_t task;
+    int64_t first_key;
+    int64_t count;  // keys; those after them, up to kTileKeys, are padding
+    const void* keys;
   };
 
-  void pack_queries(const Rows& queries, Head& head);
+  void pack_queries(const std::vector<Rows>& queries);
   void sum_weights(const Rows& keys);
-  float* compute_logits(const Rows& rows, const Head& head, Scratch& scratch) const;
-  KeyScore score_from_logs(const Head& head, const float* logits, int64_t key) const;
+  void score_tile(const Tile& tile, Scratch& scratch, std::vector<std::vector<KeyScore>>& scores) const;
+  const float* compute_logits(const Tile& tile, int64_t first_strip, Scratch& scratch) const;
+  KeyScore score_from_logs(int64_t first_lane, const float* logits, int64_t key) const;
 
-  // Calls work(task, tile's first key, its number of keys, its rows, scratch) for every tile of kTileKeys keys.
+  // Calls work(tile, scratch) for every tile of kTileKeys keys.
   template <typename F>
   void for_each_tile(const Rows& keys, const F& work);
 
@@ -69,13 +72,19 @@ class KeyScorer {
   Team& team_;
   const int64_t padded_dim_;
   const double scale_;
+  const TileShape shape_;
+  std::vector<int32_t> places_;   // of a tile's keys in it
   std::vector<Scratch> scratch_;  // one for each thread
-  std::vector<Head> heads_;
   int64_t key_count_ = 0;
   int64_t query_count_ = 0;
-  int64_t strips_ = 0;
-  int64_t lanes_ = 0;  // queries, padded to whole strips
   int64_t tiles_per_task_ = 0;
+  int64_t strips_ = 0;  // of a head
+  // Queries of all heads, each padded to whole strips: a lane for each.
+  std::vector<QueryStrip> all_strips_;
+  AlignedBuffer<char> q_;        // (all strips, padded dim, width), packed
+  AlignedBuffer<float> max_;     // (lanes): what weights are relative to
+  AlignedBuffer<float> weight_;  // (lanes): 1 / (sum of the keys' exp * queries); 0 for padding
+  std::vector<double> log_sum_;  // (lanes): log of the sum of the keys' exp
 };
 
 }  // namespace pbs_attn

@@ -58,11 +58,15 @@ void HeadGroup::order_segment(int64_t g, int64_t segment, Scratch& scratch) {
 }
 
 // Gathers keys and values in a head's order: those that a query sees. Query heads that share an order share what is
-// packed.
+// packed. The blocks of a segment are one thread's, since each has some of the rows that lie side by side.
 void HeadGroup::pack(int64_t g) {
   const int64_t first = grid_.first(0);
-  team_.run(grid_.k_blocks() - first, [&](int64_t n, int thread) {
-    pack_block(orders_[static_cast<size_t>(g)], first + n, scratch_[static_cast<size_t>(thread)]);
+  const int64_t blocks_per_task = grid_.segment_size / grid_.block_size;
+  team_.run(divide_up(grid_.k_blocks() - first, blocks_per_task), [&](int64_t n, int thread) {
+    const int64_t begin = first + n * blocks_per_task;
+    for (int64_t j = begin; j < std::min(begin + blocks_per_task, grid_.k_blocks()); ++j) {
+      pack_block(orders_[static_cast<size_t>(g)], j, scratch_[static_cast<size_t>(thread)]);
+    }
   });
 }
 
