@@ -281,11 +281,11 @@ public final class CausalLm extends AbstractBlock implements StreamingBlock {
         }
         NDArray ids = inputs.get(0);
         NDManager manager = ids.getManager();
-        if (inputs.size() > 1 || inputs instanceof TextPrompt) {
+        if (inputs instanceof TextPrompts prompts) {
+            return prompts.answer(this);
+        }
+        if (inputs.size() > 1) {
             try (TokenStream tokens = answer(inputs)) {
-                if (inputs instanceof TextPrompt prompt) {
-                    prompt.generation().result();
-                }
                 long[] answer = tokens.rest();
                 return new NDList(manager.create(answer, new Shape(1, answer.length)));
             }
@@ -328,8 +328,8 @@ public final class CausalLm extends AbstractBlock implements StreamingBlock {
 
     /** Begins to continue a prompt of ids (1, tokens). */
     private TokenStream answer(NDList inputs) {
-        if (inputs instanceof TextPrompt prompt) {
-            return prompt.start(this).tokens();
+        if (inputs instanceof TextPrompts prompts) {
+            return prompts.start(this).tokens();
         }
         NDArray ids = inputs.get(0);
         checkedLength(ids);
