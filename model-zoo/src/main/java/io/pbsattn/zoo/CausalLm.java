@@ -33,6 +33,9 @@ import java.util.stream.Stream;
  * the generated ids (1, generated) instead, and as a streaming block one by one, chosen as the
  * model's {@code generation_config.json} says. Instances may be used from several threads, each
  * with its own cache.
+ *
+ * <p>Prompts are prefilled one by one; {@link #decode(NDArray, List)} runs a token of each of
+ * several sequences at once.
  */
 public final class CausalLm extends AbstractBlock implements StreamingBlock {
 
