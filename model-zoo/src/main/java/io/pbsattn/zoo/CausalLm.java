@@ -212,15 +212,15 @@ public final class CausalLm extends AbstractBlock implements StreamingBlock {
      * Runs a prompt, or the next part of one, through the model.
      *
      * <p>Where a sequence outgrows the rotary frequencies that the cached keys were turned by
-     * (longrope), what the cache holds is run again with the tokens.
+     * (longrope), what the cache holds is run again before the tokens.
      *
      * @param inputIds (batch, tokens) int64; they follow what the cache holds
      * @param cache grows by the tokens; if the prefill fails it holds what it held before, or whole
      *     chunks more
      * @param options how to go about it
      * @return the logits of the positions that were asked for
-     * @throws IllegalArgumentException if an id is unknown, there is no token, or the cache's limit
-     *     is exceeded
+     * @throws IllegalArgumentException if an id is unknown, there is no token, the cache is another
+     *     model's, or its limit is exceeded
      */
     public PrefillResult prefill(NDArray inputIds, KvCache cache, PrefillOptions options) {
         checkCache(cache);
@@ -235,8 +235,8 @@ public final class CausalLm extends AbstractBlock implements StreamingBlock {
      * @param inputIds (batch, 1) int64
      * @param cache grows by one token; if the step fails it holds what it held before
      * @return logits (batch, vocabSize) float32, attached to the manager of the input
-     * @throws IllegalArgumentException if an id is unknown, the shape is another, or the cache's
-     *     limit is exceeded
+     * @throws IllegalArgumentException if an id is unknown, the shape is another, the cache is
+     *     another model's, or its limit is exceeded
      */
     public NDArray decode(NDArray inputIds, KvCache cache) {
         return decode(inputIds, List.of(cache));
@@ -282,11 +282,11 @@ public final class CausalLm extends AbstractBlock implements StreamingBlock {
         if (training) {
             throw new UnsupportedOperationException("CausalLm has no gradients: inference only");
         }
-        NDArray ids = inputs.get(0);
-        NDManager manager = ids.getManager();
         if (inputs instanceof TextPrompts prompts) {
             return prompts.answer(this);
         }
+        NDArray ids = inputs.get(0);
+        NDManager manager = ids.getManager();
         if (inputs.size() > 1) {
             try (TokenStream tokens = answer(inputs)) {
                 long[] answer = tokens.rest();

@@ -122,9 +122,9 @@ public final class TextGenerator implements AutoCloseable {
      * released at the end. Prompts are prefilled one by one, and what they begin with in common is
      * prefilled once, wherever they are in the list. With a seed, each begins anew with it.
      *
-     * <p>In float32 the answers are those of single messages but for the rounding of sums, whose
-     * order depends on the number of rows; in bfloat16 the choice between tokens that are as likely
-     * as each other may depend on it.
+     * <p>The order of sums in a step depends on how many messages it decodes, so tokens that are as
+     * likely as each other to within rounding may change places, in bfloat16 more often than in
+     * float32.
      *
      * @param messages what the user says
      * @param options how to answer

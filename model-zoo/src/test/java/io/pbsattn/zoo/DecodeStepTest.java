@@ -258,8 +258,10 @@ public class DecodeStepTest {
             long[] ids = new Random(8).longs(600, 0, model.vocabSize()).toArray();
             KvCache source = prefilled(model, ids, 590);
             KvCache copy = prefilled(model, new long[] {1, 2, 3, 4}, 4);
-            for (int tokens : new int[] {580, 70, 0, 300}) {
-                copy.copyFrom(source, tokens);
+            // With longrope the last two are copied from below the switch to a cache from above it.
+            KvCache shortSource = prefilled(model, ids, 45);
+            for (int tokens : new int[] {580, 70, 0, 300, 45, 20}) {
+                copy.copyFrom(tokens > 45 || tokens == 0 ? source : shortSource, tokens);
                 Assert.assertEquals(copy.length(), tokens);
                 Assert.assertEquals(copy.sharedTokens(ids), tokens);
                 KvCache fresh = model.newCache(manager, 1, 700);
