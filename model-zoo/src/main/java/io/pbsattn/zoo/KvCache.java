@@ -93,7 +93,7 @@ public final class KvCache implements AutoCloseable {
 
     /** Tells whether it was made for a model that computes in a type. */
     boolean isOf(DecoderConfig model, TorchType computed) {
-        return config == model && type == computed;
+        return config.equals(model) && type == computed;
     }
 
     /** Makes an empty cache of the same model, batch and limit, which belongs to a manager. */

@@ -72,7 +72,9 @@ final class TokenGenerator implements AutoCloseable {
 
     private TokenStream join(long[] prompt, GenerationOptions options, Runnable onEnd) {
         GenerationSettings settings = check(prompt, options);
-        synchronized (batch) {
+        DecodeBatch joined = batch;
+        // While a beginning is copied, no step writes to the caches.
+        synchronized (joined) {
             Place place = placeFor(prompt);
             place.stream =
                     new TokenStream(
@@ -82,7 +84,7 @@ final class TokenGenerator implements AutoCloseable {
                             prompt,
                             place.cache.length(),
                             settings,
-                            batch,
+                            joined,
                             onEnd);
             return place.stream;
         }

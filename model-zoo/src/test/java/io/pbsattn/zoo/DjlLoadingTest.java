@@ -170,11 +170,22 @@ public class DjlLoadingTest {
             streamed.forEachRemaining(pieces::append);
             Assert.assertEquals(pieces.toString(), texts.get(2));
         }
+    }
+
+    @Test
+    @SuppressWarnings("rawtypes")
+    public void batchPredictGivesIterators() throws Exception {
+        String text;
+        try (ZooModel<String, String> model = load(String.class);
+                Predictor<String, String> predictor = model.newPredictor()) {
+            text = predictor.predict(MESSAGE);
+        }
         try (ZooModel<String, Iterator> model = load(Iterator.class);
                 Predictor<String, Iterator> predictor = model.newPredictor()) {
-            List<Object> all = new ArrayList<>();
-            predictor.batchPredict(messages).forEach(pieces -> all.add(pieces.next()));
-            Assert.assertEquals(all, texts);
+            for (Iterator pieces : predictor.batchPredict(List.of(MESSAGE, MESSAGE))) {
+                Assert.assertEquals(pieces.next(), text);
+                Assert.assertFalse(pieces.hasNext());
+            }
         }
     }
 
