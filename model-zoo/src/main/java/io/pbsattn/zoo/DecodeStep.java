@@ -8,6 +8,7 @@ import io.pbsattn.layer.LayerOps;
 import io.pbsattn.torch.LibTorch;
 import java.util.Arrays;
 import java.util.List;
+import java.util.stream.IntStream;
 
 /**
  * One token of each of some sequences: a row of each matrix for every sequence, so that weights are
@@ -77,12 +78,7 @@ final class DecodeStep {
         NDArray hidden = decoder.weights().embed(scope, ids);
         int[] positions =
                 caches.stream()
-                        .flatMapToInt(
-                                cache -> {
-                                    int[] same = new int[cache.batch()];
-                                    Arrays.fill(same, cache.length());
-                                    return Arrays.stream(same);
-                                })
+                        .flatMapToInt(c -> IntStream.generate(c::length).limit(c.batch()))
                         .toArray();
         RotaryEmbedding turns = RotaryEmbedding.ofLast(scope, decoder.rope(), positions);
         Workspace space = Workspace.create(scope, config, ops.type(), rows);

@@ -227,10 +227,11 @@ final class TokenStream implements PrimitiveIterator.OfLong, AutoCloseable {
 
     /** Reads the answer to its end and gives all of it. */
     long[] rest() {
+        // Between two tokens others may be closed.
+        while (hasNext()) {
+            nextLong();
+        }
         synchronized (batch) {
-            while (hasNext()) {
-                nextLong();
-            }
             return Arrays.copyOfRange(ids, promptTokens, size);
         }
     }
