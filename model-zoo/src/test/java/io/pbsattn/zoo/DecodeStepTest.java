@@ -250,6 +250,19 @@ public class DecodeStepTest {
                 () -> model.prefill(row(new long[] {1}, 0, 1), foreign, new PrefillOptions()));
     }
 
+    /** Room is looked for everywhere before anything is done: here, before keys are turned anew. */
+    @Test
+    public void noCacheIsTouchedWhereOneIsFull() throws Exception {
+        CausalLm model = load("phi3_longrope_window");
+        KvCache outgrowing = prefilled(model, new long[50], 50);
+        KvCache full = model.newCache(manager, 1, 2);
+        model.prefill(row(new long[2], 0, 2), full, new PrefillOptions());
+        NDArray two = manager.ones(new Shape(2, 1), DataType.INT64);
+        refused("limit is 2", () -> model.decode(two, List.of(outgrowing, full)));
+        Assert.assertEquals(outgrowing.length(), 50);
+        Assert.assertEquals(outgrowing.keyTable(), 0);
+    }
+
     /** A beginning that is copied gives what the whole gives, whatever the cache held before. */
     @Test
     public void copiedBeginningIsAsGood() throws Exception {
