@@ -271,17 +271,19 @@ public class DecodeStepTest {
             long[] ids = new Random(8).longs(600, 0, model.vocabSize()).toArray();
             KvCache source = prefilled(model, ids, 590);
             KvCache copy = prefilled(model, new long[] {1, 2, 3, 4}, 4);
-            // With longrope the last two are copied from below the switch to a cache from above it.
+            // With longrope the last two are copied from below the switch to a cache from above it;
+            // few tokens follow, so that the window does not hide what is before them.
             KvCache shortSource = prefilled(model, ids, 45);
             for (int tokens : new int[] {580, 70, 0, 300, 45, 20}) {
                 copy.copyFrom(tokens > 45 || tokens == 0 ? source : shortSource, tokens);
                 Assert.assertEquals(copy.length(), tokens);
                 Assert.assertEquals(copy.sharedTokens(ids), tokens);
                 KvCache fresh = model.newCache(manager, 1, 700);
+                int end = tokens + 15;
                 NDArray whole =
-                        model.prefill(row(ids, 0, 595), fresh, new PrefillOptions()).logits();
+                        model.prefill(row(ids, 0, end), fresh, new PrefillOptions()).logits();
                 NDArray found =
-                        model.prefill(row(ids, tokens, 595), copy, new PrefillOptions()).logits();
+                        model.prefill(row(ids, tokens, end), copy, new PrefillOptions()).logits();
                 assertClose(found, whole, TOLERANCE);
             }
             Assert.assertEquals(source.length(), 590);
