@@ -11,6 +11,7 @@ import picocli.CommandLine.Command;
         subcommands = {
             BenchOperatorCommand.class,
             BenchPrefillCommand.class,
+            BenchDecodeCommand.class,
             BenchMakeModelCommand.class,
             BenchPlotCommand.class,
             BenchJmhCommand.class
@@ -24,6 +25,6 @@ final class BenchCommand implements Runnable {
     public void run() {
         throw new CommandLine.ParameterException(
                 spec.commandLine(),
-                "Missing what to do: operator, prefill, make-model, plot or jmh");
+                "Missing what to do: operator, prefill, decode, make-model, plot or jmh");
     }
 }

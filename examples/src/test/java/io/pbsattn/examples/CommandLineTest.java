@@ -11,6 +11,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.Stream;
 import javax.imageio.ImageIO;
@@ -48,6 +49,11 @@ public class CommandLineTest {
         Assert.assertEquals(run("bench", "make-model", "--layers", "0", "x").status(), 2);
         Assert.assertEquals(run("bench", "prefill", "--model", "x", "--strength", "2").status(), 2);
         Assert.assertEquals(run("bench", "prefill", "--model", "x", "--seqlen", "0").status(), 2);
+        Assert.assertEquals(run("bench", "decode", "--model", "x", "--batch", "0").status(), 2);
+        Assert.assertEquals(run("bench", "decode", "--model", "x", "--context", "0").status(), 2);
+        Assert.assertEquals(run("bench", "decode", "--model", "x", "--tokens", "-1").status(), 2);
+        Assert.assertEquals(run("bench", "decode", "--model", "x", "--runs", "0").status(), 2);
+        Assert.assertEquals(run("bench", "decode", "--batch", "1").status(), 2);
         Assert.assertEquals(run("--help").status(), 0);
     }
 
@@ -373,6 +379,49 @@ public class CommandLineTest {
             densities[i] = rows.get(1).getAsJsonObject().get("density").getAsDouble();
         }
         Assert.assertTrue(densities[1] < densities[0] - 0.2, densities[0] + ", " + densities[1]);
+    }
+
+    @Test
+    public void measuresDecodingInBatches() throws IOException {
+        Path folder = Files.createTempDirectory("model");
+        Run made = run("bench", "make-model", "--shape", "tiny", folder.toString());
+        Assert.assertEquals(made.status(), 0, made.err());
+        List<String> arguments =
+                List.of(
+                        "bench",
+                        "decode",
+                        "--model",
+                        folder.toString(),
+                        "--context",
+                        "40",
+                        "--batch",
+                        "3,2",
+                        "--tokens",
+                        "2",
+                        "--runs",
+                        "3");
+        Run text = run(arguments.toArray(new String[0]));
+        Assert.assertEquals(text.status(), 0, text.err());
+        Assert.assertTrue(text.out().contains("tokens/s"), text.out());
+        List<String> withJson = new ArrayList<>(arguments);
+        withJson.add("--json");
+        Run run = run(withJson.toArray(new String[0]));
+        Assert.assertEquals(run.status(), 0, run.err());
+        JsonObject json = run.json();
+        Assert.assertEquals(json.get("context").getAsInt(), 40);
+        JsonArray rows = json.get("rows").getAsJsonArray();
+        Assert.assertEquals(rows.size(), 3);
+        double single = rows.get(0).getAsJsonObject().get("tokensPerSecond").getAsDouble();
+        for (int i = 0; i < 3; ++i) {
+            JsonObject row = rows.get(i).getAsJsonObject();
+            int batch = row.get("batch").getAsInt();
+            Assert.assertEquals(batch, i + 1);
+            double perSecond = row.get("tokensPerSecond").getAsDouble();
+            Assert.assertTrue(perSecond > 0);
+            Assert.assertEquals(row.get("stepSeconds").getAsDouble() * perSecond, batch, 1e-6);
+            Assert.assertEquals(
+                    row.get("timesSingle").getAsDouble(), perSecond / single, 1e-9 * perSecond);
+        }
     }
 
     @Test

@@ -2,10 +2,8 @@ package io.pbsattn.zoo;
 
 import ai.djl.inference.streaming.StreamingBlock;
 import ai.djl.ndarray.NDArray;
-import ai.djl.ndarray.NDArrays;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
-import ai.djl.ndarray.index.NDIndex;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.AbstractBlock;
@@ -14,14 +12,15 @@ import ai.djl.util.PairList;
 import io.pbsattn.PbsAttention;
 import io.pbsattn.PbsConfig;
 import io.pbsattn.layer.LayerOps;
-import io.pbsattn.layer.Linear;
 import io.pbsattn.torch.LibTorch;
 import io.pbsattn.torch.TorchType;
 import java.io.IOException;
 import java.nio.file.Path;
-import java.util.Arrays;
+import java.util.Collections;
+import java.util.IdentityHashMap;
 import java.util.Iterator;
 import java.util.List;
+import java.util.Set;
 import java.util.stream.Stream;
 
 /**
@@ -34,25 +33,20 @@ import java.util.stream.Stream;
  * the generated ids (1, generated) instead, and as a streaming block one by one, chosen as the
  * model's {@code generation_config.json} says. Instances may be used from several threads, each
  * with its own cache.
+ *
+ * <p>Prompts are prefilled one by one; {@link #decode(NDArray, List)} runs a token of each of
+ * several sequences at once.
  */
 public final class CausalLm extends AbstractBlock implements StreamingBlock {
 
     private static final byte VERSION = 1;
 
-    /** Tokens that pass the linear parts of a layer at a time. */
-    private static final int LINEAR_CHUNK = 2048;
-
     private final DecoderConfig config;
     private final GenerationConfig generationConfig;
-    private final NDArray embedding;
-    private final List<DecoderLayer> layers;
-    private final RmsNorm norm;
-    private final Linear output;
-    private final LayerOps ops;
+    private final Decoder decoder;
     private final int contextLimit;
+    private final int maxBatch;
     private final AttentionKind kind;
-    private final List<LayerAttention> layerAttentions;
-    private final RopeConfig rope;
 
     CausalLm(
             DecoderConfig config,
@@ -64,15 +58,16 @@ public final class CausalLm extends AbstractBlock implements StreamingBlock {
         super(VERSION);
         this.config = config;
         this.generationConfig = generationConfig;
-        this.ops = ops;
+        decoder =
+                new Decoder(
+                        config,
+                        weights,
+                        rope,
+                        ops,
+                        LayerAttention.ofLayers(config, options, ops.type()));
         kind = options.attention();
         contextLimit = Math.min(options.contextLimit(), config.maxPositions());
-        layerAttentions = LayerAttention.ofLayers(config, options, ops.type());
-        embedding = weights.embedding();
-        layers = weights.layers();
-        norm = weights.norm();
-        output = weights.output();
-        this.rope = rope;
+        maxBatch = options.maxBatch();
     }
 
     /**
@@ -124,6 +119,15 @@ public final class CausalLm extends AbstractBlock implements StreamingBlock {
     }
 
     /**
+     * Returns the most sequences that are decoded together where several are to be answered.
+     *
+     * @return at least 1
+     */
+    public int maxBatch() {
+        return maxBatch;
+    }
+
+    /**
      * Returns the number of tokens that the model knows.
      *
      * @return the vocabulary's size
@@ -157,7 +161,7 @@ public final class CausalLm extends AbstractBlock implements StreamingBlock {
      * @return the configuration; null for dense attention of PyTorch
      */
     public PbsConfig pbsConfig(int layer) {
-        PbsAttention operator = layerAttentions.get(layer).operator();
+        PbsAttention operator = decoder.attentions().get(layer).operator();
         return operator == null ? null : operator.config();
     }
 
@@ -167,7 +171,7 @@ public final class CausalLm extends AbstractBlock implements StreamingBlock {
      * @return its name; {@code pytorch} for dense attention where no kernels are to be had
      */
     public String backendName() {
-        return layerAttentions.get(0).backendName();
+        return decoder.attentions().get(0).backendName();
     }
 
     /**
@@ -176,7 +180,7 @@ public final class CausalLm extends AbstractBlock implements StreamingBlock {
      * @return float32 or bfloat16
      */
     public TorchType dtype() {
-        return ops.type();
+        return decoder.ops().type();
     }
 
     /**
@@ -196,91 +200,76 @@ public final class CausalLm extends AbstractBlock implements StreamingBlock {
                             + " tokens, the model takes 1 to "
                             + contextLimit);
         }
-        return new KvCache(manager, config, ops.type(), batch, maxTokens);
+        return new KvCache(manager, config, dtype(), batch, maxTokens);
+    }
+
+    /** The memory that the cache of a sequence takes at a length, in bytes. */
+    long cacheBytes(int tokens) {
+        return KvCache.bytes(config, dtype(), tokens);
     }
 
     /**
      * Runs a prompt, or the next part of one, through the model.
      *
      * <p>Where a sequence outgrows the rotary frequencies that the cached keys were turned by
-     * (longrope), what the cache holds is run again with the tokens.
+     * (longrope), what the cache holds is run again before the tokens.
      *
      * @param inputIds (batch, tokens) int64; they follow what the cache holds
      * @param cache grows by the tokens; if the prefill fails it holds what it held before, or whole
      *     chunks more
      * @param options how to go about it
      * @return the logits of the positions that were asked for
-     * @throws IllegalArgumentException if an id is unknown, there is no token, or the cache's limit
-     *     is exceeded
+     * @throws IllegalArgumentException if an id is unknown, there is no token, the cache is another
+     *     model's, or its limit is exceeded
      */
     public PrefillResult prefill(NDArray inputIds, KvCache cache, PrefillOptions options) {
-        int tokens = checkIds(inputIds, cache);
-        int[] positions = options.logitPositions(tokens);
-        int held = cache.length();
-        cache.reserve(tokens);
-        if (held == 0 || rope.keyTable(held + tokens) == cache.keyTable()) {
-            return prefill(inputIds, cache, positions, options);
-        }
-        // The keys that the cache holds are turned as those of a sequence of this length are not.
-        NDManager manager = inputIds.getManager();
-        try (KvCache fresh = newCache(manager, cache.batch(), cache.maxTokens());
-                NDArray old = cache.ids(manager);
-                NDArray all = old.concat(inputIds, 1)) {
-            int[] shifted = Arrays.stream(positions).map(p -> held + p).toArray();
-            fresh.reserve(held + tokens);
-            PrefillResult result = prefill(all, fresh, shifted, options);
-            cache.takeOver(fresh);
-            return result;
-        }
-    }
-
-    private PrefillResult prefill(
-            NDArray inputIds, KvCache cache, int[] positions, PrefillOptions options) {
-        long start = System.nanoTime();
-        int tokens = (int) inputIds.getShape().get(1);
-        int length = cache.length() + tokens;
-        PromptAttention attention = new PromptAttention(ops, layerAttentions, config.headDim());
-        TimedLayerOps timed = new TimedLayerOps(ops);
-        Progress progress = new Progress(options.listener(), (long) tokens * layers.size());
-        try (NDManager scope = inputIds.getManager().newSubManager()) {
-            NDList rows = new NDList();
-            for (int begin = 0; begin < tokens; ) {
-                int end = (int) Math.min(tokens, (long) begin + options.chunkTokens());
-                NDArray ids = inputIds.get(scope, new NDIndex(":, {}:{}", begin, end));
-                try (NDManager chunk = scope.newSubManager()) {
-                    NDArray hidden =
-                            forwardLayers(chunk, timed, ids, cache, length, attention, progress);
-                    for (int position : positions) {
-                        if (position >= begin && position < end) {
-                            int row = position - begin;
-                            rows.add(
-                                    hidden.get(scope, new NDIndex(":, {}:{}", row, row + 1))
-                                            .duplicate());
-                        }
-                    }
-                }
-                begin = end;
-            }
-            NDArray hidden = rows.size() == 1 ? rows.get(0) : NDArrays.concat(rows, 1);
-            NDArray logits = logits(scope, timed, hidden);
-            logits.attach(inputIds.getManager());
-            return new PrefillResult(
-                    logits, attention.report(), timed.seconds(), (System.nanoTime() - start) / 1e9);
-        }
+        checkCache(cache);
+        checkIds(inputIds, cache.batch());
+        cache.checkRoom(Math.toIntExact(inputIds.getShape().get(1)));
+        return new Prefill(decoder, options).run(inputIds, cache);
     }
 
     /**
-     * Runs one token of each sequence through the model.
+     * Runs one token of each sequence of a cache through the model.
      *
      * @param inputIds (batch, 1) int64
-     * @param cache grows by one token
-     * @return logits (batch, vocabSize), attached to the manager of the input
+     * @param cache grows by one token; if the step fails it holds what it held before
+     * @return logits (batch, vocabSize) float32, attached to the manager of the input
+     * @throws IllegalArgumentException if an id is unknown, the shape is another, the cache is
+     *     another model's, or its limit is exceeded
      */
     public NDArray decode(NDArray inputIds, KvCache cache) {
-        NDArray logits = prefill(inputIds, cache, new PrefillOptions()).logits();
-        NDArray last = logits.squeeze(1);
-        logits.close();
-        return last;
+        return decode(inputIds, List.of(cache));
+    }
+
+    /**
+     * Runs one token of each of some sequences of any lengths through the model. Weights are read
+     * once for all of them.
+     *
+     * @param inputIds (batch, 1) int64, in the order of the caches
+     * @param caches different ones of this model, with as many sequences together as there are
+     *     tokens; each grows by one token, or if the step fails holds what it held before
+     * @return logits (batch, vocabSize) float32, attached to the manager of the input
+     * @throws IllegalArgumentException if an id is unknown, the shape is another, a cache is there
+     *     twice or of another model, or its limit is exceeded
+     */
+    public NDArray decode(NDArray inputIds, List<KvCache> caches) {
+        Set<KvCache> different = Collections.newSetFromMap(new IdentityHashMap<>());
+        int sequences = 0;
+        for (KvCache cache : caches) {
+            checkCache(cache);
+            if (!different.add(cache)) {
+                throw new IllegalArgumentException("caches: the same cache is there twice");
+            }
+            sequences += cache.batch();
+        }
+        checkIds(inputIds, sequences);
+        if (inputIds.getShape().get(1) != 1) {
+            throw new IllegalArgumentException(
+                    "inputIds: expected one token of each sequence, found " + inputIds.getShape());
+        }
+        caches.forEach(cache -> cache.checkRoom(1));
+        return new DecodeStep(decoder, List.copyOf(caches)).run(inputIds);
     }
 
     /** {@inheritDoc} */
@@ -293,13 +282,13 @@ public final class CausalLm extends AbstractBlock implements StreamingBlock {
         if (training) {
             throw new UnsupportedOperationException("CausalLm has no gradients: inference only");
         }
+        if (inputs instanceof TextPrompts prompts) {
+            return prompts.answer(this);
+        }
         NDArray ids = inputs.get(0);
         NDManager manager = ids.getManager();
-        if (inputs.size() > 1 || inputs instanceof TextPrompt) {
+        if (inputs.size() > 1) {
             try (TokenStream tokens = answer(inputs)) {
-                if (inputs instanceof TextPrompt prompt) {
-                    prompt.generation().result();
-                }
                 long[] answer = tokens.rest();
                 return new NDList(manager.create(answer, new Shape(1, answer.length)));
             }
@@ -342,8 +331,8 @@ public final class CausalLm extends AbstractBlock implements StreamingBlock {
 
     /** Begins to continue a prompt of ids (1, tokens). */
     private TokenStream answer(NDList inputs) {
-        if (inputs instanceof TextPrompt prompt) {
-            return prompt.start(this).tokens();
+        if (inputs instanceof TextPrompts prompts) {
+            return prompts.start(this).tokens();
         }
         NDArray ids = inputs.get(0);
         checkedLength(ids);
@@ -364,149 +353,6 @@ public final class CausalLm extends AbstractBlock implements StreamingBlock {
         return new Shape[] {new Shape(inputShapes[0].get(0), config.vocabSize())};
     }
 
-    /**
-     * Runs all layers over some tokens (batch, rows) of a sequence that will have a length, and
-     * returns the residual stream (batch, rows, hidden), float32 whatever the model computes in.
-     */
-    private NDArray forwardLayers(
-            NDManager scope,
-            LayerOps layerOps,
-            NDArray ids,
-            KvCache cache,
-            int length,
-            PromptAttention attention,
-            Progress progress) {
-        int rows = (int) ids.getShape().get(1);
-        int first = cache.length();
-        RotaryEmbedding turns = RotaryEmbedding.of(scope, rope, length, first, first + rows);
-        NDArray hidden = embed(scope, ids);
-        long batch = ids.getShape().get(0);
-        int qWidth = config.numQHeads() * config.headDim();
-        NDArray queries =
-                LibTorch.get().empty(scope, new Shape(batch, rows, qWidth), layerOps.type());
-        Workspace space =
-                Workspace.create(scope, config, layerOps.type(), Math.min(rows, LINEAR_CHUNK));
-        for (int l = 0; l < layers.size(); ++l) {
-            try (NDManager layerScope = scope.newSubManager()) {
-                forwardLayer(
-                        layerScope, layerOps, space, l, hidden, queries, turns, cache, attention);
-            }
-            progress.add(rows);
-        }
-        cache.advance(ids, rope.keyTable(length));
-        return hidden;
-    }
-
-    /** The embeddings (batch, rows, hidden) of ids (batch, rows), in float32. */
-    private NDArray embed(NDManager scope, NDArray ids) {
-        NDArray stored =
-                LibTorch.get()
-                        .call(scope, "aten::embedding", "", 1, embedding, ids, -1L, false, false)[
-                        0];
-        return stored.getDataType() == DataType.FLOAT32
-                ? stored
-                : LibTorch.get().toType(scope, stored, TorchType.FLOAT32);
-    }
-
-    /**
-     * One layer: project all rows, attend over the whole, and add both results to the residual
-     * stream in place.
-     */
-    private void forwardLayer(
-            NDManager scope,
-            LayerOps layerOps,
-            Workspace workspace,
-            int l,
-            NDArray hidden,
-            NDArray queries,
-            RotaryEmbedding turns,
-            KvCache cache,
-            PromptAttention attention) {
-        DecoderLayer layer = layers.get(l);
-        long batch = hidden.getShape().get(0);
-        int rows = (int) hidden.getShape().get(1);
-        forChunks(
-                scope,
-                batch,
-                rows,
-                (chunk, b, begin, end) -> {
-                    NDArray residual = hidden.get(chunk, rowsOf(b, begin, end));
-                    Workspace space = workspace.first(chunk, end - begin);
-                    layer.attentionNorm().apply(layerOps, residual, space.rows());
-                    layer.attention()
-                            .project(
-                                    layerOps,
-                                    space,
-                                    turns.rows(chunk, begin, end),
-                                    queries.get(chunk, rowsOf(b, begin, end)),
-                                    cache.newKeys(chunk, l, b, begin, end),
-                                    cache.newValues(chunk, l, b, begin, end));
-                });
-        int seen = cache.length() + rows;
-        int first = layerAttentions.get(l).firstKey(cache.length());
-        NDArray q = heads(scope, queries);
-        NDArray k = cache.keys(scope, l, first, seen);
-        NDArray v = cache.values(scope, l, first, seen);
-        NDArray attended = attention.forward(l, q, k, v);
-        NDArray rowsOfHeads = attended.swapAxes(1, 2).reshape(queries.getShape());
-        forChunks(
-                scope,
-                batch,
-                rows,
-                (chunk, b, begin, end) -> {
-                    NDArray residual = hidden.get(chunk, rowsOf(b, begin, end));
-                    layerOps.addLinear(
-                            rowsOfHeads.get(chunk, rowsOf(b, begin, end)),
-                            layer.attention().o(),
-                            residual);
-                    Workspace space = workspace.first(chunk, end - begin);
-                    layer.mlpNorm().apply(layerOps, residual, space.rows());
-                    layer.mlp().addTo(layerOps, space.rows(), space.wide(), residual);
-                });
-    }
-
-    /**
-     * A view (batch, numQHeads, rows, headDim) of queries (batch, rows, numQHeads * headDim); what
-     * attention makes of it belongs to its manager.
-     */
-    private NDArray heads(NDManager scope, NDArray queries) {
-        Shape shape = queries.getShape();
-        try (NDArray split =
-                queries.reshape(shape.get(0), shape.get(1), config.numQHeads(), config.headDim())) {
-            NDArray heads = split.swapAxes(1, 2);
-            heads.attach(scope);
-            return heads;
-        }
-    }
-
-    /** Logits (batch, rows, vocabSize) float32 of residual rows (batch, rows, hidden). */
-    private NDArray logits(NDManager scope, LayerOps layerOps, NDArray hidden) {
-        Shape shape = hidden.getShape();
-        NDArray residual = hidden.reshape(-1, config.hiddenSize());
-        NDArray x = LibTorch.get().empty(scope, residual.getShape(), layerOps.type());
-        norm.apply(layerOps, residual, x);
-        Shape flat = new Shape(x.getShape().get(0), config.vocabSize());
-        NDArray logits = LibTorch.get().empty(scope, flat, TorchType.FLOAT32);
-        layerOps.linear(x, List.of(output), List.of(logits));
-        return logits.reshape(shape.get(0), shape.get(1), config.vocabSize());
-    }
-
-    /** Runs over the sequences of a batch in chunks of rows, with a manager for each chunk. */
-    private static void forChunks(NDManager scope, long batch, int rows, ChunkWork work) {
-        for (long b = 0; b < batch; ++b) {
-            for (int begin = 0; begin < rows; begin += LINEAR_CHUNK) {
-                try (NDManager chunk = scope.newSubManager()) {
-                    work.run(chunk, b, begin, Math.min(begin + LINEAR_CHUNK, rows));
-                }
-            }
-        }
-    }
-
-    /** What is done with the rows begin..end-1 of a sequence. */
-    private interface ChunkWork {
-        void run(NDManager chunk, long sequence, int begin, int end);
-    }
-
     private static float[] rounded(float[] values, TorchType type, NDManager manager) {
         try (NDManager scope = manager.newSubManager()) {
             NDArray stored = LibTorch.get().toType(scope, scope.create(values), type);
@@ -514,16 +360,18 @@ public final class CausalLm extends AbstractBlock implements StreamingBlock {
         }
     }
 
-    private static NDIndex rowsOf(long sequence, int begin, int end) {
-        return new NDIndex("{}, {}:{}", sequence, begin, end);
+    private void checkCache(KvCache cache) {
+        if (!cache.isOf(config, dtype())) {
+            throw new IllegalArgumentException("cache: made by another model");
+        }
     }
 
-    private int checkIds(NDArray inputIds, KvCache cache) {
+    private void checkIds(NDArray inputIds, int sequences) {
         int tokens = checkedLength(inputIds);
-        if (inputIds.getShape().get(0) != cache.batch()) {
+        if (inputIds.getShape().get(0) != sequences) {
             throw new IllegalArgumentException(
                     "inputIds: expected batch "
-                            + cache.batch()
+                            + sequences
                             + " as in the cache, found "
                             + inputIds.getShape().get(0));
         }
@@ -541,7 +389,6 @@ public final class CausalLm extends AbstractBlock implements StreamingBlock {
                                 + i / tokens);
             }
         }
-        return tokens;
     }
 
     private static int checkedLength(NDArray inputIds) {
@@ -556,23 +403,5 @@ public final class CausalLm extends AbstractBlock implements StreamingBlock {
                             + shape);
         }
         return Math.toIntExact(shape.get(1));
-    }
-
-    /** Counts tokens times layers. */
-    private static final class Progress {
-
-        private final ProgressListener listener;
-        private final long total;
-        private long done;
-
-        Progress(ProgressListener listener, long total) {
-            this.listener = listener;
-            this.total = total;
-        }
-
-        void add(long more) {
-            done += more;
-            listener.onProgress(done, total);
-        }
     }
 }

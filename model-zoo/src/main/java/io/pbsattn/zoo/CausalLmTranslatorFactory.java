@@ -31,7 +31,9 @@ import java.util.Set;
  *   <li>{@code NDList} to {@code NDList} gives logits for ids
  * </ul>
  *
- * <p>The arguments of {@link GenerationOptions#of} say how messages are answered.
+ * <p>The arguments of {@link GenerationOptions#of} say how messages are answered. By {@code
+ * batchPredict} messages of any lengths are decoded together, up to {@link CausalLm#maxBatch} at a
+ * time; each answer is what {@code predict} gives.
  */
 public final class CausalLmTranslatorFactory implements TranslatorFactory, Serializable {
 

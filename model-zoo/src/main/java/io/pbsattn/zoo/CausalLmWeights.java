@@ -3,8 +3,11 @@ package io.pbsattn.zoo;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.index.NDIndex;
+import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
+import io.pbsattn.layer.LayerOps;
 import io.pbsattn.layer.Linear;
+import io.pbsattn.torch.LibTorch;
 import io.pbsattn.torch.TorchType;
 import java.io.IOException;
 import java.util.ArrayList;
@@ -46,6 +49,27 @@ record CausalLmWeights(NDArray embedding, List<DecoderLayer> layers, RmsNorm nor
         return new CausalLmWeights(embedding, List.copyOf(layers), norm, output);
     }
 
+    /** The embeddings (..., hidden) of ids of any shape, in float32. */
+    NDArray embed(NDManager scope, NDArray ids) {
+        NDArray stored =
+                LibTorch.get()
+                        .call(scope, "aten::embedding", "", 1, embedding, ids, -1L, false, false)[
+                        0];
+        return stored.getDataType() == DataType.FLOAT32
+                ? stored
+                : LibTorch.get().toType(scope, stored, TorchType.FLOAT32);
+    }
+
+    /** Logits (rows, vocabSize) float32 of the residual stream (rows, hidden). */
+    NDArray logits(NDManager scope, LayerOps ops, NDArray residual) {
+        NDArray x = LibTorch.get().empty(scope, residual.getShape(), ops.type());
+        norm.apply(ops, residual, x);
+        Shape shape = new Shape(residual.getShape().get(0), output.out());
+        NDArray logits = LibTorch.get().empty(scope, shape, TorchType.FLOAT32);
+        ops.linear(x, List.of(output), List.of(logits));
+        return logits;
+    }
+
     /** Reads tensors by name and remembers which it has read. */
     private static final class Reader {
 
@@ -65,7 +89,7 @@ record CausalLmWeights(NDArray embedding, List<DecoderLayer> layers, RmsNorm nor
         DecoderLayer layer(String prefix) throws IOException, CheckpointException {
             int hidden = config.hiddenSize();
             int wide = config.intermediateSize();
-            int qWidth = config.numQHeads() * config.headDim();
+            int qWidth = config.qWidth();
             int kvWidth = config.numKvHeads() * config.headDim();
             ModelFamily.Projections has = config.projections();
             String attention = prefix + "self_attn.";

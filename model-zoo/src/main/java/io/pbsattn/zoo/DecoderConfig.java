@@ -47,6 +47,16 @@ record DecoderConfig(
 
     private static final List<String> ACTIVATIONS = List.of("hidden_act", "hidden_activation");
 
+    /** The width of a row's queries, of all heads. */
+    int qWidth() {
+        return numQHeads * headDim;
+    }
+
+    /** The factor on query-key products. */
+    double softmaxScale() {
+        return 1 / Math.sqrt(headDim);
+    }
+
     static DecoderConfig read(Path folder) throws IOException, CheckpointException {
         JsonFile json = JsonFile.read(folder.resolve("config.json"));
         refuseUnsupported(json);

@@ -48,13 +48,28 @@ public final class Generation implements Iterator<String>, AutoCloseable {
     @Override
     public boolean hasNext() {
         while (piece.isEmpty() && !isFlushed) {
-            if (!stops.found() && tokens.hasNext()) {
-                add(stops.accept(decoder.accept(tokens.nextLong())));
-            } else {
-                flush();
-            }
+            advance();
         }
         return !piece.isEmpty();
+    }
+
+    /** Goes on by one token, whose text is not to be read; false if the answer has ended. */
+    boolean skipToken() {
+        if (!isFlushed) {
+            advance();
+            piece = "";
+        }
+        return !isFlushed;
+    }
+
+    private void advance() {
+        boolean goesOn = tokens.hasNext();
+        if (goesOn) {
+            add(stops.accept(decoder.accept(tokens.nextLong())));
+        }
+        if (!goesOn || stops.found()) {
+            flush();
+        }
     }
 
     /** {@inheritDoc} */

@@ -24,10 +24,8 @@ public final class KvCache implements AutoCloseable {
     private static final int STEP = 256;
 
     private final NDManager manager;
-    private final int numLayers;
+    private final DecoderConfig config;
     private final int batch;
-    private final int numKvHeads;
-    private final int headDim;
     private final TorchType type;
     private final int maxTokens;
     private final NDArray[] arrays;
@@ -38,13 +36,11 @@ public final class KvCache implements AutoCloseable {
 
     KvCache(NDManager parent, DecoderConfig config, TorchType type, int batch, int maxTokens) {
         manager = parent.newSubManager();
-        numLayers = config.numLayers();
+        this.config = config;
         this.batch = batch;
-        numKvHeads = config.numKvHeads();
-        headDim = config.headDim();
         this.type = type;
         this.maxTokens = maxTokens;
-        arrays = new NDArray[ARRAYS_PER_LAYER * numLayers];
+        arrays = new NDArray[ARRAYS_PER_LAYER * config.numLayers()];
         ids = new long[batch][0];
     }
 
@@ -82,13 +78,27 @@ public final class KvCache implements AutoCloseable {
      * @return bytes
      */
     public long bytes(int tokens) {
+        return batch * bytes(config, type, tokens);
+    }
+
+    /** The memory that a sequence of a model takes at a length. */
+    static long bytes(DecoderConfig config, TorchType type, int tokens) {
         return (long) ARRAYS_PER_LAYER
-                * numLayers
-                * batch
-                * numKvHeads
-                * headDim
+                * config.numLayers()
+                * config.numKvHeads()
+                * config.headDim()
                 * tokens
                 * type.bytes();
+    }
+
+    /** Tells whether it was made for a model that computes in a type. */
+    boolean isOf(DecoderConfig model, TorchType computed) {
+        return config.equals(model) && type == computed;
+    }
+
+    /** Makes an empty cache of the same model, batch and limit, which belongs to a manager. */
+    KvCache newEmpty(NDManager scope) {
+        return new KvCache(scope, config, type, batch, maxTokens);
     }
 
     /**
@@ -105,11 +115,11 @@ public final class KvCache implements AutoCloseable {
     }
 
     /**
-     * Makes room for more tokens.
+     * Checks that more tokens fit into the limit.
      *
-     * @throws IllegalArgumentException if they would not fit into the limit
+     * @throws IllegalArgumentException if they do not
      */
-    void reserve(int tokens) {
+    void checkRoom(int tokens) {
         long needed = (long) length + tokens;
         if (needed > maxTokens) {
             throw new IllegalArgumentException(
@@ -121,6 +131,16 @@ public final class KvCache implements AutoCloseable {
                             + bytes(maxTokens)
                             + " bytes)");
         }
+    }
+
+    /**
+     * Makes room for more tokens.
+     *
+     * @throws IllegalArgumentException if they would not fit into the limit
+     */
+    void reserve(int tokens) {
+        checkRoom(tokens);
+        long needed = (long) length + tokens;
         if (needed > capacity) {
             grow((int) Math.min(maxTokens, (needed + STEP - 1) / STEP * STEP));
         }
@@ -133,7 +153,11 @@ public final class KvCache implements AutoCloseable {
                     LibTorch.get()
                             .empty(
                                     manager,
-                                    new Shape(batch, numKvHeads, newCapacity, headDim),
+                                    new Shape(
+                                            batch,
+                                            config.numKvHeads(),
+                                            newCapacity,
+                                            config.headDim()),
                                     type);
             if (old != null) {
                 NDIndex held = new NDIndex(":, :, :{}", length);
@@ -170,14 +194,13 @@ public final class KvCache implements AutoCloseable {
     /**
      * Counts tokens as held, once every layer has written them.
      *
-     * @param more (batch, tokens) int64
+     * @param more (batch, tokens), flat
      * @param table which of the model's rotary tables their keys were turned by
      */
-    void advance(NDArray more, int table) {
-        long[] flat = more.toLongArray();
-        int tokens = flat.length / batch;
+    void advance(long[] more, int table) {
+        int tokens = more.length / batch;
         for (int b = 0; b < batch; ++b) {
-            System.arraycopy(flat, b * tokens, ids[b], length, tokens);
+            System.arraycopy(more, b * tokens, ids[b], length, tokens);
         }
         length += tokens;
         keyTable = table;
@@ -186,6 +209,34 @@ public final class KvCache implements AutoCloseable {
     /** Which of the model's rotary tables the keys were turned by. */
     int keyTable() {
         return keyTable;
+    }
+
+    /** Counts the tokens that the first sequence and a prompt begin with in common. */
+    int sharedTokens(long[] prompt) {
+        int different = Arrays.mismatch(ids[0], 0, length, prompt, 0, prompt.length);
+        return different < 0 ? length : different;
+    }
+
+    /**
+     * Replaces what the cache holds by the beginning of another cache of the same model and batch.
+     *
+     * @param tokens how many, at most what the other one holds
+     */
+    void copyFrom(KvCache other, int tokens) {
+        length = 0;
+        reserve(tokens);
+        NDIndex held = new NDIndex(":, :, :{}", tokens);
+        for (int i = 0; i < arrays.length && tokens > 0; ++i) {
+            try (NDArray from = other.arrays[i].get(held);
+                    NDArray to = arrays[i].get(held)) {
+                LibTorch.get().copy(from, to);
+            }
+        }
+        for (int b = 0; b < batch && tokens > 0; ++b) {
+            System.arraycopy(other.ids[b], 0, ids[b], 0, tokens);
+        }
+        length = tokens;
+        keyTable = other.keyTable;
     }
 
     /** The tokens (batch, length) that the cache holds, int64. */

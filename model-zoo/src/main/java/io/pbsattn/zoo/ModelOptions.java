@@ -20,6 +20,8 @@ import java.util.Map;
  *       {@code false}, as transformers loads models
  *   <li>{@code context_limit}: the most tokens of a sequence, prompt and answer together; default:
  *       what the model was made for. The KV cache takes memory for what it holds, not for the limit
+ *   <li>{@code max_batch}: the most sequences that are decoded together where several are to be
+ *       answered, at least 1, default 8; each has a KV cache of its own
  *   <li>{@code dtype}: {@code float32} or {@code bfloat16}, in which the model computes; default:
  *       the faster of the two on this machine for weights stored in bfloat16, else float32
  * </ul>
@@ -28,6 +30,7 @@ public final class ModelOptions {
 
     private static final String PREFIX = "attention";
     private static final String LAYERS = "attention.layers";
+    private static final int DEFAULT_MAX_BATCH = 8;
 
     private AttentionKind attention = AttentionKind.PBS;
     private LayerRanges denseLayers = new LayerRanges(LAYERS, List.of());
@@ -35,6 +38,7 @@ public final class ModelOptions {
     private String backend;
     private TorchType dtype;
     private int contextLimit = Integer.MAX_VALUE;
+    private int maxBatch = DEFAULT_MAX_BATCH;
     private boolean roundedFrequencies;
 
     /** Constructs the default options. */
@@ -56,7 +60,9 @@ public final class ModelOptions {
                 case "attention" -> options.attention = AttentionKind.parse(value);
                 case LAYERS -> options.optDenseLayers(value);
                 case "attention.backend" -> options.backend = value;
-                case "context_limit" -> options.optContextLimit(tokens(entry.getKey(), value));
+                case "context_limit" ->
+                        options.optContextLimit(number(entry.getKey(), "tokens", value));
+                case "max_batch" -> options.optMaxBatch(number(entry.getKey(), "sequences", value));
                 case "rope.rounded_frequencies" ->
                         options.roundedFrequencies = flag(entry.getKey(), value);
                 case "dtype" -> options.optDtype(TorchType.parse(value));
@@ -201,6 +207,32 @@ public final class ModelOptions {
     }
 
     /**
+     * Returns the most sequences that are decoded together.
+     *
+     * @return at least 1
+     */
+    public int maxBatch() {
+        return maxBatch;
+    }
+
+    /**
+     * Limits the sequences that are decoded together where several are to be answered. A step reads
+     * the weights once for all of them; each has a KV cache of its own.
+     *
+     * @param sequences at least 1, which is one after another
+     * @return these options
+     * @throws IllegalArgumentException if it is less
+     */
+    public ModelOptions optMaxBatch(int sequences) {
+        if (sequences < 1) {
+            throw new IllegalArgumentException(
+                    "max_batch: expected at least 1 sequence, found " + sequences);
+        }
+        maxBatch = sequences;
+        return this;
+    }
+
+    /**
      * Tells whether the rotary frequencies are rounded to the type that the weights are stored in.
      *
      * @return false unless it was asked for
@@ -228,12 +260,12 @@ public final class ModelOptions {
         return "true".equals(value);
     }
 
-    private static int tokens(String key, String value) {
+    private static int number(String key, String unit, String value) {
         try {
             return Integer.parseInt(value);
         } catch (NumberFormatException e) {
             throw new IllegalArgumentException(
-                    key + ": expected a number of tokens, found '" + value + "'", e);
+                    key + ": expected a number of " + unit + ", found '" + value + "'", e);
         }
     }
 }

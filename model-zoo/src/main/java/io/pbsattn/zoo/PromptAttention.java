@@ -23,11 +23,12 @@ final class PromptAttention {
      *
      * @param ops for single rows
      * @param layers the attention of each layer, for prompts
+     * @param softmaxScale factor on query-key products
      */
-    PromptAttention(LayerOps ops, List<LayerAttention> layers, int headDim) {
+    PromptAttention(LayerOps ops, List<LayerAttention> layers, double softmaxScale) {
         this.ops = ops;
         this.layers = layers;
-        softmaxScale = 1 / Math.sqrt(headDim);
+        this.softmaxScale = softmaxScale;
     }
 
     /**

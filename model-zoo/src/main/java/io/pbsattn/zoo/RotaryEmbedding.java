@@ -23,22 +23,28 @@ record RotaryEmbedding(NDArray cosines, NDArray sines) {
      * @param tokens length of the sequence, which the frequencies may depend on
      */
     static RotaryEmbedding of(NDManager manager, RopeConfig rope, int tokens, int begin, int end) {
-        float[] inverseFrequencies = rope.inverseFrequencies(tokens);
-        float scale = (float) rope.attentionFactor();
-        int half = inverseFrequencies.length;
-        float[] cos = new float[(end - begin) * half];
-        float[] sin = new float[cos.length];
+        float[] frequencies = rope.inverseFrequencies(tokens);
+        Tables tables = new Tables(end - begin, frequencies.length, rope.attentionFactor());
         for (int position = begin; position < end; ++position) {
-            for (int i = 0; i < half; ++i) {
-                // Rounded to float32, as transformers does: at far positions the rounding counts.
-                float angle = position * inverseFrequencies[i];
-                int at = (position - begin) * half + i;
-                cos[at] = (float) Math.cos(angle) * scale;
-                sin[at] = (float) Math.sin(angle) * scale;
-            }
+            tables.add(position, frequencies);
         }
-        Shape shape = new Shape(end - begin, half);
-        return new RotaryEmbedding(manager.create(cos, shape), manager.create(sin, shape));
+        return tables.create(manager);
+    }
+
+    /**
+     * Computes the turns of positions of different sequences, each the last of its own.
+     *
+     * @param manager will own the tables
+     * @param rope the frequencies
+     * @param positions of one row each
+     */
+    static RotaryEmbedding ofLast(NDManager manager, RopeConfig rope, int... positions) {
+        int pairs = rope.inverseFrequencies(1).length;
+        Tables tables = new Tables(positions.length, pairs, rope.attentionFactor());
+        for (int position : positions) {
+            tables.add(position, rope.inverseFrequencies(position + 1));
+        }
+        return tables.create(manager);
     }
 
     /** The turns of some rows of the range, views that a manager owns. */
@@ -65,6 +71,37 @@ record RotaryEmbedding(NDArray cosines, NDArray sines) {
         ops.rotate(x.get(manager, first), cosines, sines, y.get(manager, first));
         if (x != y) {
             LibTorch.get().copy(x.get(manager, rest), y.get(manager, rest));
+        }
+    }
+
+    /** The tables as they are filled, row by row. */
+    private static final class Tables {
+
+        private final int pairs;
+        private final float scale;
+        private final float[] cos;
+        private final float[] sin;
+        private int size;
+
+        Tables(int rows, int pairs, double scale) {
+            this.pairs = pairs;
+            this.scale = (float) scale;
+            cos = new float[rows * pairs];
+            sin = new float[cos.length];
+        }
+
+        void add(int position, float[] frequencies) {
+            for (float frequency : frequencies) {
+                // Rounded to float32, as transformers does: at far positions the rounding counts.
+                float angle = position * frequency;
+                cos[size] = (float) Math.cos(angle) * scale;
+                sin[size++] = (float) Math.sin(angle) * scale;
+            }
+        }
+
+        RotaryEmbedding create(NDManager manager) {
+            Shape shape = new Shape(cos.length / pairs, pairs);
+            return new RotaryEmbedding(manager.create(cos, shape), manager.create(sin, shape));
         }
     }
 }

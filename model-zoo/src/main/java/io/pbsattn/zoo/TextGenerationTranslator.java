@@ -8,20 +8,22 @@ import ai.djl.translate.TranslateException;
 import ai.djl.translate.TranslatorContext;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.Stream;
 
 /**
  * Turns a message into ids by the chat template, and the ids that {@link CausalLm} generates into
- * text: whole by {@code predict}, piece by piece by {@code streamingPredict}.
+ * text: whole by {@code predict}, piece by piece by {@code streamingPredict}; the prompts of {@code
+ * batchPredict} are decoded together.
  *
  * @param <I> the input, which has a message
  * @param <O> the output, which is made from an answer
  */
 abstract class TextGenerationTranslator<I, O> implements StreamingTranslator<I, O> {
 
-    private static final String PROMPT = "prompt";
+    private static final String BATCH = "batch";
 
     private final PromptEncoder encoder;
     private final Detokenizer detokenizer;
@@ -50,36 +52,68 @@ abstract class TextGenerationTranslator<I, O> implements StreamingTranslator<I, 
     /** {@inheritDoc} */
     @Override
     public NDList processInput(TranslatorContext ctx, I input) throws TranslateException {
-        TextPrompt prompt =
-                new TextPrompt(
-                        ctx.getNDManager(),
-                        encoder.encode(
-                                List.of(ChatMessage.user(message(input))),
-                                new ChatTemplateOptions()),
-                        options(input),
-                        detokenizer);
-        ctx.setAttachment(PROMPT, new Request<>(input, prompt));
-        return prompt;
+        return batch(ctx, List.of(input), List.of(request(input)));
+    }
+
+    /** {@inheritDoc} */
+    @Override
+    public NDList batchProcessInput(TranslatorContext ctx, List<I> inputs)
+            throws TranslateException {
+        if (inputs.size() == 1) {
+            return processInput(ctx, inputs.get(0));
+        }
+        List<TextRequest> requests = new ArrayList<>();
+        for (I input : inputs) {
+            try {
+                requests.add(request(input));
+            } catch (TranslateException | IllegalArgumentException e) {
+                throw new TranslateException(
+                        "message " + requests.size() + ": " + e.getMessage(), e);
+            }
+        }
+        return batch(ctx, inputs, requests);
+    }
+
+    private TextRequest request(I input) throws TranslateException {
+        List<ChatMessage> messages = List.of(ChatMessage.user(message(input)));
+        return new TextRequest(
+                encoder.encode(messages, new ChatTemplateOptions()), options(input), detokenizer);
+    }
+
+    private NDList batch(TranslatorContext ctx, List<I> inputs, List<TextRequest> requests) {
+        TextPrompts prompts = new TextPrompts(ctx.getNDManager(), requests);
+        ctx.setAttachment(BATCH, new Batch<>(inputs, prompts));
+        return prompts;
     }
 
     /** {@inheritDoc} */
     @Override
     public O processOutput(TranslatorContext ctx, NDList list) {
-        Request<I> request = request(ctx);
-        return whole(request.input(), request.prompt().generation());
+        return batchProcessOutput(ctx, list).get(0);
+    }
+
+    /** {@inheritDoc} */
+    @Override
+    public List<O> batchProcessOutput(TranslatorContext ctx, NDList list) {
+        Batch<I> batch = batch(ctx);
+        List<O> outputs = new ArrayList<>();
+        for (Generation answer : batch.prompts().answers()) {
+            outputs.add(whole(batch.inputs().get(outputs.size()), answer));
+        }
+        return outputs;
     }
 
     /** {@inheritDoc} */
     @Override
     public StreamOutput<O> processStreamOutput(TranslatorContext ctx, Stream<NDList> list) {
-        Request<I> request = request(ctx);
-        Generation answer = request.prompt().generation();
+        Batch<I> batch = batch(ctx);
+        Generation answer = batch.prompts().answers().get(0);
         answer.whenClosed(list::close);
         return new StreamOutput<>() {
 
             @Override
             public O getIterativeOutputInternal() {
-                return streamed(request.input(), answer);
+                return streamed(batch.inputs().get(0), answer);
             }
 
             @Override
@@ -104,16 +138,16 @@ abstract class TextGenerationTranslator<I, O> implements StreamingTranslator<I, 
     /** {@inheritDoc} */
     @Override
     public Batchifier getBatchifier() {
-        return null;
+        return new TextPromptBatchifier();
     }
 
     @SuppressWarnings("unchecked")
-    private Request<I> request(TranslatorContext ctx) {
-        return (Request<I>) ctx.getAttachment(PROMPT);
+    private Batch<I> batch(TranslatorContext ctx) {
+        return (Batch<I>) ctx.getAttachment(BATCH);
     }
 
     /** What belongs together between the two halves of a translation. */
-    private record Request<I>(I input, TextPrompt prompt) {}
+    private record Batch<I>(List<I> inputs, TextPrompts prompts) {}
 
     /** A message as a string; the options are those that the model was loaded with. */
     static final class OfString<O> extends TextGenerationTranslator<String, O> {

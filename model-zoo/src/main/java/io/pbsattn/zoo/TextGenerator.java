@@ -6,7 +6,6 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
 import java.util.function.Predicate;
 
@@ -20,9 +19,11 @@ public final class TextGenerator implements AutoCloseable {
     private final PromptEncoder encoder;
     private final Detokenizer detokenizer;
     private final TokenGenerator generator;
+    private final int maxBatch;
 
     private TextGenerator(
             CausalLm model, PromptEncoder encoder, Detokenizer detokenizer, NDManager manager) {
+        maxBatch = model.maxBatch();
         this.encoder = encoder;
         this.detokenizer = detokenizer;
         generator = new TokenGenerator(model, manager);
@@ -115,9 +116,15 @@ public final class TextGenerator implements AutoCloseable {
     }
 
     /**
-     * Answers messages of any lengths, each as if it were alone. They run one after another, not in
-     * one batch: what messages begin with in common is read once, wherever they are in the list,
-     * but decoding is no faster than for single messages. With a seed, each begins anew with it.
+     * Answers messages of any lengths, each as if it were alone. Up to {@link CausalLm#maxBatch} of
+     * them are decoded together: a step runs one token of each and reads the model's weights once.
+     * Where one has ended, the next one begins. Each has a KV cache of its own, in memory that is
+     * released at the end. Prompts are prefilled one by one, and what they begin with in common is
+     * prefilled once, wherever they are in the list. With a seed, each begins anew with it.
+     *
+     * <p>The order of sums in a step depends on how many messages it decodes, so tokens that are as
+     * likely as each other to within rounding may change places, in bfloat16 more often than in
+     * float32.
      *
      * @param messages what the user says
      * @param options how to answer
@@ -126,28 +133,17 @@ public final class TextGenerator implements AutoCloseable {
      *     context; says which, before any is answered
      */
     public List<GenerationResult> generate(List<String> messages, GenerationOptions options) {
-        List<long[]> prompts = new ArrayList<>();
+        List<TextRequest> requests = new ArrayList<>();
         for (String message : messages) {
-            long[] ids = encode(message, options);
             try {
-                generator.check(ids);
+                requests.add(new TextRequest(encode(message, options), options, detokenizer));
             } catch (IllegalArgumentException e) {
-                throw new IllegalArgumentException(
-                        "message " + prompts.size() + ": " + e.getMessage(), e);
-            }
-            prompts.add(ids);
-        }
-        // Sorted, prompts that begin alike follow each other.
-        Integer[] order = new Integer[prompts.size()];
-        Arrays.setAll(order, n -> n);
-        Arrays.sort(order, (m, n) -> Arrays.compare(prompts.get(m), prompts.get(n)));
-        GenerationResult[] results = new GenerationResult[order.length];
-        for (int n : order) {
-            try (Generation answer = stream(prompts.get(n), options)) {
-                results[n] = answer.result();
+                throw RollingBatch.named(requests.size(), e);
             }
         }
-        return List.of(results);
+        return RollingBatch.answer(generator, requests, maxBatch).stream()
+                .map(Generation::result)
+                .toList();
     }
 
     /**
@@ -213,7 +209,8 @@ public final class TextGenerator implements AutoCloseable {
      * @throws IllegalStateException if the answer before has neither ended nor been closed
      */
     public Generation stream(long[] promptIds, GenerationOptions options) {
-        return new Generation(generator.stream(promptIds, options), detokenizer, options.stop());
+        return new TextRequest(promptIds, options, detokenizer)
+                .answer(generator.stream(promptIds, options));
     }
 
     /** {@inheritDoc} */

@@ -1,12 +1,14 @@
 package io.pbsattn.zoo;
 
 import ai.djl.ndarray.NDManager;
-import java.util.Arrays;
-import java.util.function.Consumer;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.List;
 
 /**
- * Continues prompts, one after another, and keeps the cache: what a prompt shares with what was
- * read and answered before is not run again.
+ * Continues prompts, one after another or several in a batch, and keeps their caches: what a prompt
+ * shares with what was read and answered before is not run again. Each stream of a batch has a
+ * place with a cache of its own, which another one takes when it has ended.
  */
 final class TokenGenerator implements AutoCloseable {
 
@@ -17,9 +19,8 @@ final class TokenGenerator implements AutoCloseable {
 
     private final CausalLm model;
     private final NDManager manager;
-    private KvCache cache;
-    private long[] cached = {};
-    private TokenStream current;
+    private final List<Place> places = new ArrayList<>();
+    private DecodeBatch batch;
 
     TokenGenerator(CausalLm model, NDManager manager) {
         this.model = model;
@@ -30,7 +31,8 @@ final class TokenGenerator implements AutoCloseable {
     static TokenStream once(
             CausalLm model, NDManager manager, long[] prompt, GenerationOptions options) {
         TokenGenerator generator = new TokenGenerator(model, manager);
-        return generator.stream(prompt, options, ids -> generator.manager.close());
+        generator.begin();
+        return generator.join(prompt, options, generator.manager::close);
     }
 
     /**
@@ -40,72 +42,139 @@ final class TokenGenerator implements AutoCloseable {
      * @param options how to go about it
      * @throws IllegalArgumentException if the prompt leaves no room for an answer in the model's
      *     context
-     * @throws IllegalStateException if the stream before has not ended
+     * @throws IllegalStateException if a stream before has not ended
      */
     TokenStream stream(long[] prompt, GenerationOptions options) {
-        return stream(prompt, options, ids -> cached = ids);
+        begin();
+        return join(prompt, options);
     }
 
-    private TokenStream stream(long[] prompt, GenerationOptions options, Consumer<long[]> onEnd) {
-        if (current != null && current.isOpen()) {
+    /**
+     * Begins a batch of streams.
+     *
+     * @throws IllegalStateException if a stream before has not ended
+     */
+    void begin() {
+        if (!places.stream().allMatch(Place::isFree)) {
             throw new IllegalStateException(
                     "the generation before has neither ended nor been closed");
         }
-        check(prompt);
-        GenerationSettings settings =
-                GenerationSettings.of(options, model.generationConfig(), prompt.length);
-        int reused = prepareCache(prompt);
-        current =
-                new TokenStream(
-                        model, cache, manager.newSubManager(), prompt, reused, settings, onEnd);
-        return current;
+        batch = new DecodeBatch(model);
+    }
+
+    /**
+     * Begins to continue a prompt beside the other streams of the batch. What it begins with in
+     * common with one of them, or with one that has ended, is not run again.
+     */
+    TokenStream join(long[] prompt, GenerationOptions options) {
+        return join(prompt, options, () -> {});
+    }
+
+    private TokenStream join(long[] prompt, GenerationOptions options, Runnable onEnd) {
+        GenerationSettings settings = check(prompt, options);
+        DecodeBatch joined = batch;
+        // While a beginning is copied, no step writes to the caches.
+        synchronized (joined) {
+            Place place = placeFor(prompt);
+            place.stream =
+                    new TokenStream(
+                            model,
+                            place.cache,
+                            manager.newSubManager(),
+                            prompt,
+                            place.cache.length(),
+                            settings,
+                            joined,
+                            onEnd);
+            return place.stream;
+        }
+    }
+
+    /** Ends a batch, all of whose streams have ended: the longest cache is kept. */
+    void end() {
+        places.sort(Comparator.comparingInt((Place place) -> place.cache.length()).reversed());
+        while (places.size() > 1) {
+            places.remove(1).cache.close();
+        }
     }
 
     /**
      * Checks that a prompt can be answered.
      *
+     * @return how
      * @throws IllegalArgumentException if it is empty or leaves no room for an answer in the
      *     model's context
      */
-    void check(long[] prompt) {
+    GenerationSettings check(long[] prompt, GenerationOptions options) {
         if (prompt.length == 0) {
             throw new IllegalArgumentException("prompt: expected at least one token");
-        }
-        if (cache == null) {
-            cache = model.newCache(manager, 1, model.contextLimit());
         }
         if (prompt.length >= model.contextLimit()) {
             throw new IllegalArgumentException(
                     "context limit: the prompt has "
                             + prompt.length
                             + " tokens (a KV cache of "
-                            + cache.bytes(prompt.length)
+                            + model.cacheBytes(prompt.length)
                             + " bytes), the limit is "
                             + model.contextLimit()
                             + " with the answer");
         }
+        return GenerationSettings.of(options, model.generationConfig(), prompt.length);
     }
 
     /**
-     * Keeps the longest prefix that the cache shares with the prompt; the last token runs in any
-     * case, for its logits.
+     * A free place whose cache holds the longest beginning of the prompt that is to be had: its
+     * own, cut back to it, or a copy of another one's.
      */
-    private int prepareCache(long[] prompt) {
-        int shared = Arrays.mismatch(cached, prompt);
-        shared = shared < 0 ? prompt.length : shared;
-        shared = Math.min(shared, prompt.length - 1);
-        shared = shared < MIN_REUSED_TOKENS ? 0 : shared;
-        cached = Arrays.copyOf(cached, Math.min(shared, cached.length));
-        cache.trimTo(cached.length);
-        return cached.length;
+    private Place placeFor(long[] prompt) {
+        Place free = places.stream().filter(Place::isFree).max(byShared(prompt)).orElse(null);
+        if (free == null) {
+            free = new Place(model.newCache(manager, 1, model.contextLimit()));
+            places.add(free);
+        }
+        Place best = places.stream().max(byShared(prompt)).orElseThrow();
+        int shared = reusable(best, prompt);
+        if (shared > reusable(free, prompt)) {
+            free.cache.copyFrom(best.cache, shared);
+        } else {
+            free.cache.trimTo(shared);
+        }
+        return free;
+    }
+
+    private static Comparator<Place> byShared(long[] prompt) {
+        return Comparator.comparingInt(place -> reusable(place, prompt));
+    }
+
+    /** What a cache saves; the last token runs in any case, for its logits. */
+    private static int reusable(Place place, long[] prompt) {
+        int shared = Math.min(place.cache.sharedTokens(prompt), prompt.length - 1);
+        return shared < MIN_REUSED_TOKENS ? 0 : shared;
     }
 
     /** {@inheritDoc} */
     @Override
     public void close() {
-        if (current != null) {
-            current.close();
+        for (Place place : places) {
+            if (place.stream != null) {
+                place.stream.close();
+            }
         }
         manager.close();
+    }
+
+    /** A cache and the stream that it serves, or has served last. */
+    private static final class Place {
+
+        private final KvCache cache;
+        private TokenStream stream;
+
+        Place(KvCache cache) {
+            this.cache = cache;
+        }
+
+        boolean isFree() {
+            return stream == null || !stream.isOpen();
+        }
     }
 }

@@ -11,14 +11,13 @@ import java.util.PrimitiveIterator;
 import java.util.Spliterator;
 import java.util.Spliterators;
 import java.util.concurrent.CancellationException;
-import java.util.function.Consumer;
 import java.util.stream.Stream;
 import java.util.stream.StreamSupport;
 
 /**
  * The tokens that follow a prompt, each computed when it is asked for; the token that ends the
  * answer is not among them. The first one takes the prefill. Whatever ends it, between two tokens
- * or by an exception, the cache then holds whole tokens, and its owner is told which.
+ * or by an exception, the cache then holds whole tokens.
  */
 final class TokenStream implements PrimitiveIterator.OfLong, AutoCloseable {
 
@@ -29,16 +28,21 @@ final class TokenStream implements PrimitiveIterator.OfLong, AutoCloseable {
     private final KvCache cache;
     private final NDManager scope;
     private final GenerationSettings settings;
+    private final DecodeBatch batch;
     private final Sampler sampler;
     private final int promptTokens;
     private final int reusedTokens;
     private final int limit;
-    private final Consumer<long[]> onEnd;
+    private final Runnable onEnd;
 
     /** The prompt and what follows it. */
     private long[] ids;
 
     private int size;
+
+    /** Those of the token to be chosen next; null if the last token has not run. */
+    private float[] logits;
+
     private boolean isReady;
     private FinishReason reason;
     private boolean isOpen = true;
@@ -55,7 +59,8 @@ final class TokenStream implements PrimitiveIterator.OfLong, AutoCloseable {
      * @param scope is closed with the stream
      * @param prompt at least one id, fewer than the model's context
      * @param reusedTokens of the prompt, which the cache holds
-     * @param onEnd takes the ids that the cache holds in the end
+     * @param batch the streams to decode with
+     * @param onEnd is called when the stream has ended
      */
     TokenStream(
             CausalLm model,
@@ -64,56 +69,68 @@ final class TokenStream implements PrimitiveIterator.OfLong, AutoCloseable {
             long[] prompt,
             int reusedTokens,
             GenerationSettings settings,
-            Consumer<long[]> onEnd) {
+            DecodeBatch batch,
+            Runnable onEnd) {
         this.model = model;
         this.cache = cache;
         this.scope = scope;
         this.reusedTokens = reusedTokens;
         this.settings = settings;
+        this.batch = batch;
         this.onEnd = onEnd;
         promptTokens = prompt.length;
         limit = Math.min(settings.maxNewTokens(), model.contextLimit() - promptTokens);
         sampler = new Sampler(settings.sampling(), prompt);
         ids = prompt.clone();
         size = promptTokens;
+        batch.add(this);
     }
 
     /** {@inheritDoc} */
     @Override
-    public synchronized boolean hasNext() {
-        if (!isReady && reason == null) {
-            try {
-                if (decodeTokens == limit) {
-                    end(FinishReason.LENGTH);
-                } else {
-                    advance();
+    public boolean hasNext() {
+        synchronized (batch) {
+            if (!isReady && reason == null) {
+                try {
+                    if (decodeTokens == limit) {
+                        end(FinishReason.LENGTH);
+                    } else {
+                        advance();
+                    }
+                } catch (Stop e) {
+                    end(FinishReason.CANCELLED);
+                } catch (RuntimeException | Error e) {
+                    end(FinishReason.CANCELLED);
+                    throw e;
                 }
-            } catch (Stop e) {
-                end(FinishReason.CANCELLED);
-            } catch (RuntimeException | Error e) {
-                end(FinishReason.CANCELLED);
-                throw e;
             }
+            return isReady;
         }
-        return isReady;
     }
 
     /** {@inheritDoc} */
     @Override
-    public synchronized long nextLong() {
-        if (!hasNext()) {
-            throw new NoSuchElementException("the answer has ended: " + reason);
+    public long nextLong() {
+        synchronized (batch) {
+            if (!hasNext()) {
+                throw new NoSuchElementException("the answer has ended: " + reason);
+            }
+            isReady = false;
+            return ids[size - 1];
         }
-        isReady = false;
-        return ids[size - 1];
     }
 
     /** Computes the next token, or finds that there is none. */
     private void advance() {
         checkCancelled();
-        float[] logits = decodeTokens == 0 ? prefill() : decode();
+        if (decodeTokens == 0) {
+            prefill();
+        } else if (logits == null) {
+            batch.step(this, scope);
+        }
         long begin = System.nanoTime();
         int id = sampler.next(logits);
+        logits = null;
         decodeSeconds += since(begin);
         if (decodeTokens++ == 0) {
             firstTokenSeconds = prefillSeconds + decodeSeconds;
@@ -127,7 +144,7 @@ final class TokenStream implements PrimitiveIterator.OfLong, AutoCloseable {
         isReady = true;
     }
 
-    private float[] prefill() {
+    private void prefill() {
         long begin = System.nanoTime();
         cache.reserve(promptTokens - reusedTokens + Math.min(limit, ROOM));
         PrefillOptions options = settings.prefill();
@@ -138,26 +155,35 @@ final class TokenStream implements PrimitiveIterator.OfLong, AutoCloseable {
                             listener.onProgress(done, total);
                             checkCancelled();
                         });
-        float[] logits = run(Arrays.copyOfRange(ids, reusedTokens, promptTokens), stoppable, true);
-        prefillSeconds = since(begin);
-        return logits;
-    }
-
-    private float[] decode() {
-        long begin = System.nanoTime();
-        float[] logits = run(new long[] {ids[size - 1]}, new PrefillOptions(), false);
-        decodeSeconds += since(begin);
-        return logits;
-    }
-
-    /** Runs tokens and gives the logits of the last one. */
-    private float[] run(long[] tokens, PrefillOptions options, boolean isPrompt) {
         try (NDManager step = scope.newSubManager()) {
+            long[] tokens = Arrays.copyOfRange(ids, reusedTokens, promptTokens);
             NDArray input = step.create(tokens, new Shape(1, tokens.length));
-            PrefillResult result = model.prefill(input, cache, options);
-            report = isPrompt ? result.report() : report;
-            return result.logits().toFloatArray();
+            PrefillResult result = model.prefill(input, cache, stoppable);
+            report = result.report();
+            logits = result.logits().toFloatArray();
         }
+        prefillSeconds = since(begin);
+    }
+
+    /**
+     * Says whether the last token has been chosen, is to be followed by another and has not run.
+     */
+    boolean awaitsStep() {
+        return isOpen && !isCancelled && logits == null && decodeTokens > 0 && decodeTokens < limit;
+    }
+
+    long lastToken() {
+        return ids[size - 1];
+    }
+
+    KvCache cache() {
+        return cache;
+    }
+
+    /** Takes what a step has made of the last token, and the time of the step. */
+    void accept(float[] ofLastToken, long nanos) {
+        logits = ofLastToken;
+        decodeSeconds += nanos / 1e9;
     }
 
     private void checkCancelled() {
@@ -172,31 +198,42 @@ final class TokenStream implements PrimitiveIterator.OfLong, AutoCloseable {
     }
 
     /** Ends the answer because of what its tokens say; goes before other reasons. */
-    synchronized void stop() {
-        end(FinishReason.STOP);
-        reason = FinishReason.STOP;
-    }
-
-    private synchronized void end(FinishReason why) {
-        reason = reason == null ? why : reason;
-        isReady = false;
-        if (isOpen) {
-            isOpen = false;
-            scope.close();
-            onEnd.accept(Arrays.copyOf(ids, cache.length()));
+    void stop() {
+        synchronized (batch) {
+            end(FinishReason.STOP);
+            reason = FinishReason.STOP;
         }
     }
 
-    synchronized boolean isOpen() {
-        return isOpen;
+    private void end(FinishReason why) {
+        synchronized (batch) {
+            reason = reason == null ? why : reason;
+            isReady = false;
+            if (isOpen) {
+                isOpen = false;
+                logits = null;
+                batch.remove(this);
+                scope.close();
+                onEnd.run();
+            }
+        }
+    }
+
+    boolean isOpen() {
+        synchronized (batch) {
+            return isOpen;
+        }
     }
 
     /** Reads the answer to its end and gives all of it. */
-    synchronized long[] rest() {
+    long[] rest() {
+        // Between two tokens others may be closed.
         while (hasNext()) {
             nextLong();
         }
-        return Arrays.copyOfRange(ids, promptTokens, size);
+        synchronized (batch) {
+            return Arrays.copyOfRange(ids, promptTokens, size);
+        }
     }
 
     /** The tokens as lists of one id (1, 1), which a manager owns; closing it ends the answer. */
@@ -209,17 +246,19 @@ final class TokenStream implements PrimitiveIterator.OfLong, AutoCloseable {
     }
 
     /** What the answer took so far; it is final once the stream has ended. */
-    synchronized GenerationResult result(String text) {
-        return new GenerationResult(
-                text,
-                reason,
-                promptTokens,
-                reusedTokens,
-                prefillSeconds,
-                firstTokenSeconds,
-                decodeTokens,
-                decodeSeconds,
-                report);
+    GenerationResult result(String text) {
+        synchronized (batch) {
+            return new GenerationResult(
+                    text,
+                    reason,
+                    promptTokens,
+                    reusedTokens,
+                    prefillSeconds,
+                    firstTokenSeconds,
+                    decodeTokens,
+                    decodeSeconds,
+                    report);
+        }
     }
 
     private static double since(long nanoTime) {

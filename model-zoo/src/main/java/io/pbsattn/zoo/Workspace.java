@@ -29,7 +29,7 @@ record Workspace(
         NDArray rawKeys) {
 
     static Workspace create(NDManager manager, DecoderConfig config, TorchType type, int chunk) {
-        int qWidth = config.numQHeads() * config.headDim();
+        int qWidth = config.qWidth();
         int kvWidth = config.numKvHeads() * config.headDim();
         boolean hasNorm = config.projections().qkNorm();
         return new Workspace(

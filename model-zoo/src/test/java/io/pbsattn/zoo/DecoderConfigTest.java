@@ -336,6 +336,10 @@ public class DecoderConfigTest {
         refused("true or false", Map.of("rope.rounded_frequencies", "yes"));
         refused("at least 2 tokens", Map.of("context_limit", "1"));
         refused("context_limit", Map.of("context_limit", "long"));
+        Assert.assertEquals(ModelOptions.of(Map.of()).maxBatch(), 8);
+        Assert.assertEquals(ModelOptions.of(Map.of("max_batch", 1)).maxBatch(), 1);
+        refused("max_batch: expected at least 1", Map.of("max_batch", "0"));
+        refused("max_batch: expected a number of sequences", Map.of("max_batch", "many"));
     }
 
     @Test

@@ -19,6 +19,8 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.Iterator;
 import java.util.List;
 import java.util.stream.Stream;
 import org.testng.Assert;
@@ -121,6 +123,112 @@ public class DjlLoadingTest {
             Assert.assertEquals(predictor.streamingPredict(MESSAGE).getIterativeOutput(), whole);
             Assert.assertEquals(
                     predictor.batchPredict(List.of(MESSAGE, "x", MESSAGE)).get(2), whole);
+        }
+    }
+
+    /** Whatever the output, a batch gives what its messages give one by one. */
+    @Test
+    public void batchPredictEqualsPredict() throws Exception {
+        String second = MESSAGE.replace("amber falcon", "quiet heron").replace("48213", "31867");
+        List<String> messages =
+                List.of(MESSAGE, "Visitors", second, MESSAGE + "\nAnswer", "x".repeat(70));
+        List<String> texts = new ArrayList<>();
+        try (ZooModel<String, GenerationResult> model = load(GenerationResult.class);
+                Predictor<String, GenerationResult> predictor = model.newPredictor()) {
+            for (String message : messages) {
+                texts.add(predictor.predict(message).text());
+            }
+            Assert.assertTrue(texts.get(2).contains("31867"), texts.get(2));
+            List<GenerationResult> results = predictor.batchPredict(messages);
+            Assert.assertEquals(results.stream().map(GenerationResult::text).toList(), texts);
+            for (GenerationResult result : results) {
+                Assert.assertTrue(result.decodeTokens() > 0 && result.promptTokens() > 0);
+            }
+            Assert.assertEquals(predictor.batchPredict(List.of()), List.of());
+            TranslateException e =
+                    Assert.expectThrows(
+                            TranslateException.class,
+                            () ->
+                                    predictor.batchPredict(
+                                            List.of("x", "1 ".repeat(40_000), MESSAGE)));
+            Assert.assertTrue(hasMessage(e, "message 1: context limit"), e.toString());
+            Assert.assertEquals(predictor.batchPredict(messages.subList(2, 3)).size(), 1);
+            Assert.assertEquals(predictor.predict(MESSAGE).text(), texts.get(0));
+        }
+        try (ZooModel<String, String> model = load(String.class);
+                Predictor<String, String> predictor = model.newPredictor()) {
+            Assert.assertEquals(predictor.batchPredict(messages), texts);
+        }
+        try (ZooModel<String, Generation> model = load(Generation.class);
+                Predictor<String, Generation> predictor = model.newPredictor()) {
+            List<Generation> answers = predictor.batchPredict(messages);
+            Assert.assertEquals(answers.stream().map(Generation::next).toList(), texts);
+            answers.forEach(answer -> Assert.assertFalse(answer.hasNext()));
+            answers.forEach(answer -> Assert.assertNotNull(answer.result().finishReason()));
+            Generation streamed = predictor.streamingPredict(second).getIterativeOutput();
+            StringBuilder pieces = new StringBuilder();
+            streamed.forEachRemaining(pieces::append);
+            Assert.assertEquals(pieces.toString(), texts.get(2));
+        }
+    }
+
+    @Test
+    @SuppressWarnings("rawtypes")
+    public void batchPredictGivesIterators() throws Exception {
+        String text;
+        try (ZooModel<String, String> model = load(String.class);
+                Predictor<String, String> predictor = model.newPredictor()) {
+            text = predictor.predict(MESSAGE);
+        }
+        try (ZooModel<String, Iterator> model = load(Iterator.class);
+                Predictor<String, Iterator> predictor = model.newPredictor()) {
+            for (Iterator pieces : predictor.batchPredict(List.of(MESSAGE, MESSAGE))) {
+                Assert.assertEquals(pieces.next(), text);
+                Assert.assertFalse(pieces.hasNext());
+            }
+        }
+    }
+
+    /** Requests of one batch have options of their own, and forms of their own. */
+    @Test
+    public void servingAnswersBatches() throws Exception {
+        try (ZooModel<Input, Output> model =
+                        Decoders.criteria(Input.class, Output.class, Fixtures.RETRIEVER)
+                                .build()
+                                .loadModel();
+                Predictor<Input, Output> predictor = model.newPredictor()) {
+            JsonObject parameters = new JsonObject();
+            parameters.addProperty("stop", "code of");
+            JsonObject body = new JsonObject();
+            body.addProperty("inputs", MESSAGE);
+            body.add("parameters", parameters);
+            JsonObject sampled = body.deepCopy();
+            sampled.add("parameters", JsonParser.parseString("{\"temperature\": 3, \"seed\": 4}"));
+            JsonObject shortened = body.deepCopy();
+            shortened.add("parameters", JsonParser.parseString("{\"max_new_tokens\": 2}"));
+            List<Input> requests =
+                    List.of(
+                            request(MESSAGE),
+                            json(body.toString()),
+                            json(sampled.toString()),
+                            json(shortened.toString()));
+            List<String> expected = new ArrayList<>();
+            for (Input request : requests) {
+                expected.add(predictor.predict(request).getAsString(0));
+            }
+            Assert.assertEquals(new HashSet<>(expected).size(), 4);
+            List<Output> found = predictor.batchPredict(requests);
+            for (int n = 0; n < requests.size(); ++n) {
+                Assert.assertEquals(found.get(n).getAsString(0), expected.get(n));
+                Assert.assertEquals(
+                        found.get(n).getProperty("Content-Type", ""),
+                        n == 0 ? "text/plain; charset=utf-8" : "application/json");
+            }
+            TranslateException e =
+                    Assert.expectThrows(
+                            TranslateException.class,
+                            () -> predictor.batchPredict(List.of(request("x"), json("{"))));
+            Assert.assertTrue(hasMessage(e, "message 1: the request is not"), e.toString());
         }
     }
 

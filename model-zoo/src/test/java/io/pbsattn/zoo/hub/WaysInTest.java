@@ -69,7 +69,8 @@ public class WaysInTest {
                             m -> m.pbsConfig(0).keepsEveryBlock() ? "0" : "none"),
                     new Option("attention.backend", "reference", CausalLm::backendName),
                     new Option("dtype", "float32", CausalLm::dtype),
-                    new Option("context_limit", "300", CausalLm::contextLimit));
+                    new Option("context_limit", "300", CausalLm::contextLimit),
+                    new Option("max_batch", "3", CausalLm::maxBatch));
 
     private record Option(String key, String value, Function<CausalLm, Object> shown) {
 

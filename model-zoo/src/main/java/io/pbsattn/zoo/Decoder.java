@@ -1,0 +1,26 @@
+package io.pbsattn.zoo;
+
+import io.pbsattn.layer.LayerOps;
+import java.util.List;
+
+/**
+ * What a prefill and a decoding step run tokens through.
+ *
+ * @param config the model's sizes
+ * @param weights embedding, layers and output layer
+ * @param rope the rotary frequencies
+ * @param ops the operations, in the type that the model computes in
+ * @param attentions the attention of each layer
+ */
+record Decoder(
+        DecoderConfig config,
+        CausalLmWeights weights,
+        RopeConfig rope,
+        LayerOps ops,
+        List<LayerAttention> attentions) {
+
+    /** Tells whether the keys of a cache are turned as those of a sequence of a length are not. */
+    boolean needsNewKeys(KvCache cache, int length) {
+        return cache.length() > 0 && rope.keyTable(length) != cache.keyTable();
+    }
+}
