@@ -91,13 +91,22 @@ inline void begin_quarter(bool accumulate, float* sums) {
   }
 }
 
-// kPassing: a is not read again soon.
-template <int kQuarter, bool kPassing>
+enum class Passing { kA, kB };  // what is not read again soon
+
+template <int kTile, bool kPassing>
+inline void load_factor(const void* from, int64_t row_bytes) {
+  if (kPassing) {
+    load_passing_tile<kTile>(from, row_bytes);
+  } else {
+    load_tile<kTile>(from, row_bytes);
+  }
+}
+
+template <int kQuarter, Passing kPassing>
 inline void multiply_quarter(const TilePair& a, const TilePair& b) {
   constexpr int kRow = kQuarter / 2, kColumn = kQuarter % 2;
-  if (kColumn == 0 && kPassing) load_passing_tile<4 + kRow>(a.first + kRow * a.second, a.row);
-  if (kColumn == 0 && !kPassing) load_tile<4 + kRow>(a.first + kRow * a.second, a.row);
-  if (kRow == 0) load_tile<6 + kColumn>(b.first + kColumn * b.second, b.row);
+  if (kColumn == 0) load_factor<4 + kRow, kPassing == Passing::kA>(a.first + kRow * a.second, a.row);
+  if (kRow == 0) load_factor<6 + kColumn, kPassing == Passing::kB>(b.first + kColumn * b.second, b.row);
   asm volatile("tdpbf16ps %%tmm%c2, %%tmm%c1, %%tmm%c0" ::"i"(kQuarter), "i"(4 + kRow), "i"(6 + kColumn));
 }
 
@@ -181,7 +190,7 @@ class Products {
       if (finished_ != nullptr) end_quarter<kQuarter>(finished_);
       begin_quarter<kQuarter>(accumulate_, sums_);
     }
-    multiply_quarter<kQuarter, true>(a_, b_);
+    multiply_quarter<kQuarter, Passing::kA>(a_, b_);
     for (int64_t n = 0; n < kFetch; n += 64) fetch(next_ + kQuarter * kFetch + n);
   }
 
@@ -464,21 +473,22 @@ void pack_weight_panel(const Rows& rows, int64_t count, int64_t first_column, in
 inline void multiply_panels(int64_t steps, const char* a, const char* b, bool accumulate, float* c) {
   for_quarters([&](auto quarter) { begin_quarter<quarter.value>(accumulate, c); });
   for (int64_t i = 0; i < steps; ++i, a += kPanelStepBytes, b += kPanelStepBytes) {
-    for_quarters([&](auto quarter) { multiply_quarter<quarter.value, false>(packed_pair(a), packed_pair(b)); });
+    for_quarters([&](auto quarter) { multiply_quarter<quarter.value, Passing::kB>(packed_pair(a), packed_pair(b)); });
   }
   for_quarters([&](auto quarter) { end_quarter<quarter.value>(c); });
 }
 
-void multiply_block(int64_t steps, const char* const x[2], const char* const w[2], bool accumulate, float* c) {
+void multiply_row_panel(int64_t steps, const char* x, const char* w, int64_t panel_bytes, int64_t panels,
+                        bool accumulate, float* c) {
   [[maybe_unused]] const Session session;
   memory_barrier();
-  for (int64_t j = 0; j < 2; ++j) {
-    for (int64_t i = 0; i < 2; ++i) multiply_panels(steps, x[i], w[j], accumulate, c + (2 * j + i) * kPanel * kPanel);
+  for (int64_t p = 0; p < panels; ++p) {
+    multiply_panels(steps, x, w + p * panel_bytes, accumulate, c + p * kPanel * kPanel);
   }
   memory_barrier();
 }
 
-constexpr MatrixUnit kMatrixUnit = {pack_row_panel, pack_weight_panel, multiply_block};
+constexpr MatrixUnit kMatrixUnit = {pack_row_panel, pack_weight_panel, multiply_row_panel};
 
 constexpr LayerKernels kLayerKernels = make_layer_kernels(&kMatrixUnit);
 

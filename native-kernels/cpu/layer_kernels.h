@@ -19,9 +19,10 @@ struct MatrixUnit {
   void (*pack_rows)(const Rows& rows, int64_t count, int64_t first_column, int64_t steps, char* packed);
   // The same for weights, of which a row belongs to an output.
   void (*pack_weights)(const Rows& rows, int64_t count, int64_t first_column, int64_t steps, char* packed);
-  // c [+]= x w^T for two panels of rows and two of weights. c holds four (kPanel, kPanel) float tiles: both panels of
-  // rows by the first of weights, then by the second.
-  void (*multiply)(int64_t steps, const char* const x[2], const char* const w[2], bool accumulate, float* c);
+  // c [+]= x w^T for a panel of rows and several of weights, which lie panel_bytes apart. c holds a (kPanel, kPanel)
+  // float tile for each of them.
+  void (*multiply)(int64_t steps, const char* x, const char* w, int64_t panel_bytes, int64_t panels, bool accumulate,
+                   float* c);
 };
 
 struct LayerKernels {

@@ -1,7 +1,8 @@
 // Linear layers on matrix units: rows and weights are packed, and multiplied in blocks that fit the caches.
 //
 // A task is a group of weight panels and a range of rows. For each block of columns it packs its weights, which then
-// stay in the second cache, and takes all its rows past them; sums of a block of 64 x 64 stay in the nearest cache.
+// stay in the second cache, and takes all its rows past them: a panel of rows at a time, and of that so many columns
+// that they stay in the nearest cache while the weights pass by.
 #include "linear.h"
 
 #include <algorithm>
@@ -13,8 +14,9 @@ namespace pbs_attn {
 namespace {
 
 constexpr int64_t kGroupPanels = 8;
-constexpr int64_t kBlockSteps = 64;                  // 8 panels of them are 1 MiB
-constexpr int64_t kBlockSums = 4 * kPanel * kPanel;  // two panels by two
+constexpr int64_t kBlockSteps = 64;  // 8 panels of them are 1 MiB
+constexpr int64_t kNearSteps = 16;   // a panel of rows in them is 32 KiB
+constexpr int64_t kPanelSums = kPanel * kPanel;
 constexpr int64_t kTasksPerThread = 4;
 constexpr int64_t kFewRowsTask = 64;  // outputs
 
@@ -60,9 +62,8 @@ void Linear::run() {
   pack_rows();
   const int64_t count = static_cast<int64_t>(panels_.size());
   const int64_t groups = divide_up(count, kGroupPanels);
-  const int64_t row_pairs = divide_up(row_panels_, 2);
-  const int64_t ranges = std::clamp<int64_t>(divide_up(kTasksPerThread * team_.size(), groups), 1, row_pairs);
-  const int64_t range = divide_up(row_pairs, ranges) * 2;  // panels of rows
+  const int64_t ranges = std::clamp<int64_t>(divide_up(kTasksPerThread * team_.size(), groups), 1, row_panels_);
+  const int64_t range = divide_up(row_panels_, ranges);  // panels of rows
   team_.run(groups * ranges, [&](int64_t task, int thread) {
     const int64_t first_panel = task / ranges * kGroupPanels;
     const int64_t first_row = task % ranges * range;
@@ -72,9 +73,9 @@ void Linear::run() {
 }
 
 void Linear::pack_rows() {
-  workspace_.rows.reserve(round_up(row_panels_, 2) * steps_ * kPanelStepBytes);
-  team_.run(round_up(row_panels_, 2), [&](int64_t panel, int) {
-    const int64_t first = std::min(panel * kPanel, call_.x.rows);
+  workspace_.rows.reserve(row_panels_ * steps_ * kPanelStepBytes);
+  team_.run(row_panels_, [&](int64_t panel, int) {
+    const int64_t first = panel * kPanel;
     kernels_.matrix_unit->pack_rows(rows_of(call_.x, first), std::min(kPanel, call_.x.rows - first), 0, steps_,
                                     workspace_.rows.data() + panel * steps_ * kPanelStepBytes);
   });
@@ -84,10 +85,9 @@ void Linear::pack_rows() {
 void Linear::multiply(int64_t first_panel, int64_t panels, int64_t first_row, int64_t rows, Scratch& scratch) {
   if (rows <= 0) return;
   const MatrixUnit& unit = *kernels_.matrix_unit;
-  const int64_t row_pairs = divide_up(rows, 2), panel_pairs = divide_up(panels, 2);
   const bool in_one = steps_ <= kBlockSteps;
   scratch.weights.reserve(kGroupPanels * kBlockSteps * kPanelStepBytes);
-  scratch.sums.reserve((in_one ? 1 : row_pairs * panel_pairs) * kBlockSums);
+  scratch.sums.reserve((in_one ? 1 : rows) * panels * kPanelSums);
   for (int64_t step = 0; step < steps_; step += kBlockSteps) {
     const int64_t steps = std::min(kBlockSteps, steps_ - step);
     const int64_t panel_bytes = steps * kPanelStepBytes;
@@ -96,33 +96,30 @@ void Linear::multiply(int64_t first_panel, int64_t panels, int64_t first_row, in
       unit.pack_weights(rows_of(call_.weights[panel.weight], panel.first_row), panel.rows, step * kStep, steps,
                         scratch.weights.data() + p * panel_bytes);
     }
-    for (int64_t m = 0; m < row_pairs; ++m) {
-      const char* x = workspace_.rows.data() + ((first_row + 2 * m) * steps_ + step) * kPanelStepBytes;
-      const char* const x_panels[2] = {x, x + steps_ * kPanelStepBytes};
-      for (int64_t p = 0; p < panel_pairs; ++p) {
-        const char* w = scratch.weights.data() + 2 * p * panel_bytes;
-        const bool has_second = 2 * p + 1 < panels;
-        const char* const w_panels[2] = {w, has_second ? w + panel_bytes : w};
-        float* sums = scratch.sums.data() + (in_one ? 0 : (m * panel_pairs + p) * kBlockSums);
-        unit.multiply(steps, x_panels, w_panels, step > 0, sums);
-        if (step + steps == steps_) {
-          const Panel& first = panels_[static_cast<size_t>(first_panel + 2 * p)];
-          const Panel& second = has_second ? panels_[static_cast<size_t>(first_panel + 2 * p + 1)] : Panel{0, 0, 0};
-          finish(first, second, (first_row + 2 * m) * kPanel, 2 * kPanel, sums);
-        }
+    for (int64_t m = 0; m < rows; ++m) {
+      const char* x = workspace_.rows.data() + ((first_row + m) * steps_ + step) * kPanelStepBytes;
+      float* sums = scratch.sums.data() + (in_one ? 0 : m * panels * kPanelSums);
+      for (int64_t near = 0; near < steps; near += kNearSteps) {
+        const int64_t offset = near * kPanelStepBytes;
+        unit.multiply(std::min(kNearSteps, steps - near), x + offset, scratch.weights.data() + offset, panel_bytes,
+                      panels, step + near > 0, sums);
       }
+      if (step + steps == steps_) finish(first_panel, panels, (first_row + m) * kPanel, sums);
     }
   }
 }
 
-void Linear::finish(const Panel& first, const Panel& second, int64_t first_row, int64_t rows, const float* sums) {
-  const float* second_sums = sums + 2 * kPanel * kPanel;
-  for (int64_t r = 0; r < std::min(rows, call_.x.rows - first_row); ++r) {
-    if (is_gated_) {
-      finish_gated_row(first, first_row + r, sums + r * kPanel, second_sums + r * kPanel);
-    } else {
-      finish_row(first, first_row + r, sums + r * kPanel);
-      if (second.rows > 0) finish_row(second, first_row + r, second_sums + r * kPanel);
+// Writes what the sums of a panel of rows make of the outputs.
+void Linear::finish(int64_t first_panel, int64_t panels, int64_t first_row, const float* sums) {
+  const int64_t together = is_gated_ ? 2 : 1;
+  for (int64_t p = 0; p < panels; p += together, sums += together * kPanelSums) {
+    const Panel& panel = panels_[static_cast<size_t>(first_panel + p)];
+    for (int64_t r = 0; r < std::min(kPanel, call_.x.rows - first_row); ++r) {
+      if (is_gated_) {
+        finish_gated_row(panel, first_row + r, sums + r * kPanel, sums + kPanelSums + r * kPanel);
+      } else {
+        finish_row(panel, first_row + r, sums + r * kPanel);
+      }
     }
   }
 }

@@ -20,7 +20,7 @@ class Linear {
   // What one thread works with.
   struct Scratch {
     AlignedBuffer<char> weights;  // (panels of a group, steps of a block) packed
-    AlignedBuffer<float> sums;    // blocks of two panels of rows by two of weights
+    AlignedBuffer<float> sums;    // (row panels, panels of a group, kPanel, kPanel)
   };
 
   // Memory that calls use one after the other: what is fresh from the system has to be cleared by it first.
@@ -44,7 +44,7 @@ class Linear {
   void run_few_rows();
   void pack_rows();
   void multiply(int64_t first_panel, int64_t panels, int64_t first_row, int64_t rows, Scratch& scratch);
-  void finish(const Panel& first, const Panel& second, int64_t first_row, int64_t rows, const float* sums);
+  void finish(int64_t first_panel, int64_t panels, int64_t first_row, const float* sums);
   void finish_row(const Panel& panel, int64_t row, const float* sums);
   void finish_gated_row(const Panel& panel, int64_t row, const float* gates, const float* ups);
   void* output(const Panel& panel, int64_t row) const;
