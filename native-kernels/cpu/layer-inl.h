@@ -93,35 +93,74 @@ inline VecF sums_of_lanes(const VecF* rows) {
 // How far ahead rows are fetched that memory delivers: hardware alone gets three quarters of its bandwidth.
 constexpr int64_t kAheadBytes = 2048;
 
-// Two bfloat16 lie in a word: the lower becomes a float by a shift, the upper by a mask.
-inline VecF dot_row(const char* row, int64_t words, const float* even, const float* odd) {
-  VecF sums[4] = {};
+// Two bfloat16 lie in a word: the lower becomes a float by a shift, the upper by a mask. Each is read once for kRows
+// rows of x; totals are kWidth apart.
+template <int kRows>
+inline void dot_row(const char* row, int64_t words, const float* x, int64_t half, VecF* totals) {
+  constexpr int kSums = kRows == 1 ? 2 : 1;  // of each half and row: as many as hide how long an addition takes
+  VecF sums[kRows][2 * kSums] = {};
   for (int64_t i = 0; i < words; i += 2 * kWidth) {
+#pragma GCC unroll 2
     for (int v = 0; v < 2; ++v) {
       const int64_t at = i + v * kWidth;
       const VecI pair = load<VecI>(row + at * 4);
       fetch(row + at * 4 + kAheadBytes);
-      sums[v] += (VecF)(pair << 16) * load<VecF>(even + at);
-      sums[2 + v] += (VecF)(pair & ~0xffff) * load<VecF>(odd + at);
+      const VecF low = (VecF)(pair << 16), high = (VecF)(pair & ~0xffff);
+#pragma GCC unroll 4
+      for (int n = 0; n < kRows; ++n) {
+        const float* even = x + 2 * n * half + at;
+        sums[n][v % kSums] += low * load<VecF>(even);
+        sums[n][kSums + v % kSums] += high * load<VecF>(even + half);
+      }
     }
   }
-  return (sums[0] + sums[1]) + (sums[2] + sums[3]);
+  for (int n = 0; n < kRows; ++n) {
+    totals[n * kWidth] = sums[n][0] + sums[n][1];
+    if (kSums == 2) totals[n * kWidth] += sums[n][2] + sums[n][3];
+  }
 }
 
-void dot_rows(const Rows& weights, int64_t count, const float* even, const float* odd, float* out) {
-  const int64_t words = weights.dim / 2 / (2 * kWidth) * (2 * kWidth);
-  for (int64_t first = 0; first < count; first += kWidth) {
-    const int64_t rows = count - first < kWidth ? count - first : kWidth;
-    VecF totals[kWidth] = {};
-    for (int64_t r = 0; r < rows; ++r) totals[r] = dot_row(row_at(weights, first + r), words, even, odd);
+constexpr int64_t kDotRows = 4;  // of x at a time: their sums stay in registers
+
+inline void dot_row(const char* row, int64_t words, const float* x, int64_t half, int64_t count, VecF* totals) {
+  switch (count) {
+    case 1:
+      return dot_row<1>(row, words, x, half, totals);
+    case 2:
+      return dot_row<2>(row, words, x, half, totals);
+    case 3:
+      return dot_row<3>(row, words, x, half, totals);
+    default:
+      return dot_row<kDotRows>(row, words, x, half, totals);
+  }
+}
+
+// The products of at most kWidth rows with at most kDotRows of x.
+inline void dot_tile(const Rows& rows, int64_t count, const SplitRows& x, float* out, int64_t out_stride) {
+  const int64_t words = rows.dim / 2 / (2 * kWidth) * (2 * kWidth);
+  VecF totals[kDotRows * kWidth] = {};
+  for (int64_t r = 0; r < count; ++r) dot_row(row_at(rows, r), words, x.first, x.half, x.count, totals + r);
+  for (int64_t n = 0; n < x.count; ++n) {
+    const float* even = x.first + 2 * n * x.half;
     float sums[kWidth];
-    store(sums, sums_of_lanes(totals));
-    for (int64_t r = 0; r < rows; ++r) {
-      const uint16_t* row = reinterpret_cast<const uint16_t*>(row_at(weights, first + r));
-      for (int64_t n = 2 * words; n < weights.dim; ++n) {
-        sums[r] += Bfloat16::to_float(load<uint16_t>(row + n)) * (n % 2 == 0 ? even : odd)[n / 2];
+    store(sums, sums_of_lanes(totals + n * kWidth));
+    for (int64_t r = 0; r < count; ++r) {
+      const uint16_t* row = reinterpret_cast<const uint16_t*>(row_at(rows, r));
+      for (int64_t i = 2 * words; i < rows.dim; ++i) {
+        sums[r] += Bfloat16::to_float(load<uint16_t>(row + i)) * even[i % 2 * x.half + i / 2];
       }
-      out[first + r] = sums[r];
+      out[n * out_stride + r] = sums[r];
+    }
+  }
+}
+
+void dot_rows(const Rows& rows, int64_t count, const SplitRows& x, float* out, int64_t out_stride) {
+  for (int64_t r = 0; r < count; r += kWidth) {
+    const Rows tile = {rows.dtype, row_at(rows, r), rows.stride, rows.dim};
+    for (int64_t n = 0; n < x.count; n += kDotRows) {
+      const int64_t together = x.count - n < kDotRows ? x.count - n : kDotRows;
+      dot_tile(tile, count - r < kWidth ? count - r : kWidth, {x.first + 2 * n * x.half, together, x.half},
+               out + n * out_stride + r, out_stride);
     }
   }
 }

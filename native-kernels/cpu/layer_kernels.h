@@ -25,6 +25,13 @@ struct MatrixUnit {
                    float* c);
 };
 
+// Rows as floats: of each the elements of even place, `half` of them, and then those of odd place.
+struct SplitRows {
+  const float* first;
+  int64_t count;
+  int64_t half;
+};
+
 struct LayerKernels {
   const MatrixUnit* matrix_unit;  // null: there is none
 
@@ -34,8 +41,8 @@ struct LayerKernels {
   void (*rotate)(int32_t dtype, int64_t half, const void* x, const float* cosines, const float* sines, void* y);
   // Splits n bfloat16 into floats: those of even and those of odd place.
   void (*split)(int64_t n, const void* x, float* even, float* odd);
-  // out[r] = the product of row r of the weights, n bfloat16 each, with a row that was split.
-  void (*dot_rows)(const Rows& weights, int64_t count, const float* even, const float* odd, float* out);
+  // out[n * out_stride + r] = the product of row r of `count` rows of bfloat16 with row n of x.
+  void (*dot_rows)(const Rows& rows, int64_t count, const SplitRows& x, float* out, int64_t out_stride);
   // sums (dim) += the rows, of bfloat16, each times its weight.
   void (*add_rows)(const Rows& rows, int64_t count, const float* weights, float* sums);
   // y (n) in dtype = x, or y + x if `add` (dtype float32 then).

@@ -144,7 +144,7 @@ const float* Linear::bias(const Panel& panel) const {
   return bias.empty() ? nullptr : bias.data() + panel.first_row;
 }
 
-// Each weight is read once for each row; from the second row on it is in a cache.
+// Each weight is read once.
 void Linear::run_few_rows() {
   const int64_t half = divide_up(call_.x.cols, 2);
   AlignedBuffer<float> split;
@@ -153,6 +153,7 @@ void Linear::run_few_rows() {
     kernels_.split(call_.x.cols, rows_of(call_.x, r).first, split.data() + 2 * r * half,
                    split.data() + (2 * r + 1) * half);
   }
+  const SplitRows x{split.data(), call_.x.rows, half};
   const int64_t weights = is_gated_ ? 1 : call_.num_weights;
   int64_t tasks = 0;
   for (int64_t w = 0; w < weights; ++w) tasks += divide_up(call_.weights[w].rows, kFewRowsTask);
@@ -163,17 +164,16 @@ void Linear::run_few_rows() {
       ++panel.weight;
     }
     panel.rows = std::min(kFewRowsTask, call_.weights[panel.weight].rows - panel.first_row);
+    float sums[2][kFewRows * kFewRowsTask];
+    for (int64_t n = 0; n < (is_gated_ ? 2 : 1); ++n) {
+      kernels_.dot_rows(rows_of(call_.weights[panel.weight + n], panel.first_row), panel.rows, x, sums[n],
+                        kFewRowsTask);
+    }
     for (int64_t r = 0; r < call_.x.rows; ++r) {
-      const float* even = split.data() + 2 * r * half;
-      float sums[2][kFewRowsTask];
-      for (int64_t n = 0; n < (is_gated_ ? 2 : 1); ++n) {
-        kernels_.dot_rows(rows_of(call_.weights[panel.weight + n], panel.first_row), panel.rows, even, even + half,
-                          sums[n]);
-      }
       if (is_gated_) {
-        finish_gated_row(panel, r, sums[0], sums[1]);
+        finish_gated_row(panel, r, sums[0] + r * kFewRowsTask, sums[1] + r * kFewRowsTask);
       } else {
-        finish_row(panel, r, sums[0]);
+        finish_row(panel, r, sums[0] + r * kFewRowsTask);
       }
     }
   });

@@ -12,8 +12,8 @@
 
 namespace pbs_attn {
 
-// Rows up to which the weights are read once for each, without matrix units: what decoding needs.
-constexpr int64_t kFewRows = 4;
+// Rows up to which weights go as they are past all of them, without matrix units: what decoding needs.
+constexpr int64_t kFewRows = 8;
 
 class Linear {
  public:

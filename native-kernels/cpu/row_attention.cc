@@ -72,14 +72,11 @@ void RowAttention::run(const std::vector<Rows>& keys, const std::vector<Rows>& v
 
 void RowAttention::attend_part(const Rows& keys, const Rows& values, int64_t count, const float* split_q, Part* parts,
                                int64_t part_stride) const {
-  const int64_t half = divide_up(keys.dim, 2);
+  const SplitRows queries{split_q, group_size_, divide_up(keys.dim, 2)};
   std::vector<float> logits(static_cast<size_t>(group_size_ * count));
   for (int64_t j = 0; j < count; j += kTileKeys) {
-    for (int64_t g = 0; g < group_size_; ++g) {
-      const float* even = split_q + 2 * g * half;
-      kernels_.layer->dot_rows(rows_from(keys, j), std::min(kTileKeys, count - j), even, even + half,
-                               &logits[static_cast<size_t>(g * count + j)]);
-    }
+    kernels_.layer->dot_rows(rows_from(keys, j), std::min(kTileKeys, count - j), queries,
+                             &logits[static_cast<size_t>(j)], count);
   }
   for (int64_t g = 0; g < group_size_; ++g) {
     Part& part = parts[g * part_stride];

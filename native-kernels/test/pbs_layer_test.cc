@@ -356,7 +356,7 @@ int main(int argc, char** argv) {
     std::printf("NOT RUN: this build and CPU have %s\n", pbs_attn_available_isas());
     return kSkipped;
   }
-  for (const int64_t rows : {1, 2, 4, 5, 31, 32, 33, 64, 65, 127, 257}) {
+  for (const int64_t rows : {1, 2, 3, 4, 5, 8, 9, 31, 32, 33, 64, 65, 127, 257}) {
     for (const int64_t in : {32, 77, 128}) test_linear(rows, in, 100, PBS_LAYER_STORE, 1, false, PBS_ATTN_BFLOAT16, 0);
   }
   for (const int32_t threads : {1, 2, 5}) {
