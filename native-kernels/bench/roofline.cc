@@ -1,5 +1,6 @@
 // What one core can do at most, and what the kernels make of it when keys and values lie in its caches: the products of
-// queries and keys alone, and a whole step of attention. PBS_ATTN_ISA chooses the instruction set as elsewhere.
+// queries and keys alone, and a whole step of attention. PBS_ATTN_ISA chooses the instruction set as elsewhere. The
+// fastest of many rounds tells what the core can do, the median what a shared machine leaves of it.
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
@@ -25,24 +26,35 @@ using pbs_attn::AlignedBuffer;
 constexpr int64_t kKeys = 128;
 constexpr int64_t kStrips = 4;
 constexpr int64_t kBlocks = 6;  // one after the other: more than the nearest cache holds, less than the next
-constexpr int kRounds = 40;     // the fastest counts: other work on the machine can only slow it down
-constexpr int kCalls = 30;
+constexpr int kRounds = 400;
+constexpr int kCalls = 3;
 
-// Operations per second, in 1e9, of the fastest of several rounds.
+// Of several rounds.
+struct Seconds {
+  double fastest;
+  double median;
+};
+
 template <typename F>
-double gflops(double operations, const F& work) {
-  double best = 0;
-  for (int round = 0; round < kRounds; ++round) {
+Seconds time_rounds(int rounds, const F& work) {
+  std::vector<double> seconds;
+  for (int round = 0; round < rounds; ++round) {
     const auto start = std::chrono::steady_clock::now();
     work();
-    const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-    best = std::max(best, operations / seconds / 1e9);
+    seconds.push_back(std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
   }
-  return best;
+  std::sort(seconds.begin(), seconds.end());
+  return {seconds.front(), seconds[seconds.size() / 2]};
+}
+
+// Operations per second, in 1e9, of the fastest round.
+template <typename F>
+double gflops(double operations, const F& work) {
+  return operations / time_rounds(kRounds / 10, work).fastest / 1e9;
 }
 
 #ifdef __x86_64__
-constexpr int kPeakSteps = 200000;
+constexpr int kPeakSteps = 20000;
 
 // kNearTiles: with a tile instruction between, which does no work itself.
 template <bool kNearTiles>
@@ -107,11 +119,44 @@ __attribute__((target("amx-tile,amx-bf16"))) double amx_peak() {
       });
 }
 
+// An instruction on each of twelve registers, twice.
+#define PBS_12(op)                                                                                            \
+  op "%%zmm16\n" op "%%zmm17\n" op "%%zmm18\n" op "%%zmm19\n" op "%%zmm20\n" op "%%zmm21\n" op "%%zmm22\n" op \
+     "%%zmm23\n" op "%%zmm24\n" op "%%zmm25\n" op "%%zmm26\n" op "%%zmm27\n"
+#define PBS_24(op) PBS_12(op) PBS_12(op)
+
+// Nanoseconds that some instructions take, one time after the other.
+#define PBS_NANOSECONDS(code)                                                                                       \
+  (time_rounds(kRounds,                                                                                             \
+               [&] {                                                                                                \
+                 for (int n = 0; n < kRepeats; ++n) {                                                               \
+                   asm volatile(code ::"r"(memory), "r"(row_bytes)                                                  \
+                                : "memory", "xmm16", "xmm17", "xmm18", "xmm19", "xmm20", "xmm21", "xmm22", "xmm23", \
+                                  "xmm24", "xmm25", "xmm26", "xmm27");                                              \
+                 }                                                                                                  \
+               })                                                                                                   \
+       .fastest *                                                                                                   \
+   1e9 / kRepeats)
+
+#define PBS_PRINT_TILE(name, tile)                                               \
+  std::printf("%-13s %5.1f %15.1f %15.1f %15.1f\n", name, PBS_NANOSECONDS(tile), \
+              PBS_NANOSECONDS(tile PBS_24("vaddps %%zmm1, %%zmm2, ")),           \
+              PBS_NANOSECONDS(tile PBS_24("vfmadd231ps %%zmm1, %%zmm2, ")),      \
+              PBS_NANOSECONDS(tile PBS_24("vpermps %%zmm1, %%zmm2, ")))
+
 // What a processor's vector units still do while its matrix unit is in use.
 void measure_units() {
   const Tiles tiles;
   std::printf("AVX-512 multiply-adds %4.0f, near tile instructions %4.0f GFLOP/s on one core\n", avx512_peak<false>(),
               avx512_peak<true>());
+  constexpr int kRepeats = 1000;
+  alignas(64) static char memory[2048];
+  const int64_t row_bytes = 64;
+  std::printf("nanoseconds   alone  + 24 additions  + 24 mult.-adds  + 24 permutes\n");
+  PBS_PRINT_TILE("no tiles", "");
+  PBS_PRINT_TILE("tile product", "tdpbf16ps %%tmm6, %%tmm7, %%tmm0\n");
+  PBS_PRINT_TILE("tile load", "tileloadd (%0,%1,1), %%tmm4\n");
+  PBS_PRINT_TILE("tile store", "tilestored %%tmm5, (%0,%1,1)\n");
 }
 #endif
 
@@ -202,20 +247,24 @@ void measure(const pbs_attn::Kernels& kernels, const pbs_attn::Engine& engine, i
   }
   const double products = 2.0 * kKeys * static_cast<double>(width * dim) * static_cast<double>(visits.size()) * kCalls;
   const double most = peak(kernels.name, is_bfloat16);
-  const double logits = gflops(products, [&] {
+  const Seconds logits = time_rounds(kRounds, [&] {
     for (int n = 0; n < kCalls; ++n) {
       for (const pbs_attn::Visit& visit : visits) {
         engine.logits(shape, visit.block->keys, visit.strip->q, in.logits.data());
       }
     }
   });
-  const double attend = gflops(2 * products, [&] {
+  const Seconds attend = time_rounds(kRounds, [&] {
     for (int n = 0; n < kCalls; ++n) {
       engine.attend(shape, visits.data(), static_cast<int64_t>(visits.size()), in.logits.data());
     }
   });
-  std::printf("%-12s %-9s head dim %3d  peak %5.0f  q k %5.0f  attention %5.0f GFLOP/s on one core\n", kernels.name,
-              is_bfloat16 ? "bfloat16" : "float32", static_cast<int>(dim), most, logits, attend);
+  const auto rate = [&](double operations, double seconds) { return operations / seconds / 1e9; };
+  std::printf(
+      "%-12s %-9s head dim %3d  peak %5.0f  q k %5.0f (median %5.0f)  attention %5.0f (median %5.0f) GFLOP/s on "
+      "one core\n",
+      kernels.name, is_bfloat16 ? "bfloat16" : "float32", static_cast<int>(dim), most, rate(products, logits.fastest),
+      rate(products, logits.median), rate(2 * products, attend.fastest), rate(2 * products, attend.median));
 }
 
 }  // namespace
