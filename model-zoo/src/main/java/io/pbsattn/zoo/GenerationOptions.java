@@ -120,7 +120,8 @@ public final class GenerationOptions {
     /**
      * Sets how the prompt is prefilled.
      *
-     * @param options chunks and progress
+     * @param options chunks and progress; logit positions do not count, the answer begins with
+     *     those of the last
      * @return these options
      */
     public GenerationOptions optPrefill(PrefillOptions options) {
