@@ -1,6 +1,7 @@
 package io.pbsattn;
 
 import io.pbsattn.torch.TorchType;
+import io.pbsattn.util.DjlArguments;
 
 /**
  * The settings of Permuted Block-Sparse Attention; immutable.
@@ -233,15 +234,8 @@ public final class PbsConfig {
             if ("all".equals(threshold)) {
                 return optThreshold(1);
             }
-            try {
-                return optThreshold(Double.parseDouble(threshold));
-            } catch (NumberFormatException e) {
-                throw new IllegalArgumentException(
-                        "threshold: expected a number from 0 to 1 or 'all', found '"
-                                + threshold
-                                + "'",
-                        e);
-            }
+            return optThreshold(
+                    DjlArguments.number("threshold", "a number from 0 to 1 or 'all'", threshold));
         }
 
         /**
@@ -317,12 +311,7 @@ public final class PbsConfig {
         }
 
         private static int tokens(String key, String value) {
-            try {
-                return Integer.parseInt(value);
-            } catch (NumberFormatException e) {
-                throw new IllegalArgumentException(
-                        key + ": expected a number of tokens, found '" + value + "'", e);
-            }
+            return DjlArguments.integer(key, "a number of tokens", value);
         }
 
         /**

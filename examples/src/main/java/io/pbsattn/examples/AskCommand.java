@@ -1,13 +1,11 @@
 package io.pbsattn.examples;
 
-import io.pbsattn.zoo.AttentionKind;
 import io.pbsattn.zoo.GenerationOptions;
 import io.pbsattn.zoo.GenerationResult;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.Callable;
-import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
@@ -22,11 +20,7 @@ final class AskCommand implements Callable<Integer> {
     /** The form that the questions take behind the document. */
     static final String QUESTION = "\nQuestion: ";
 
-    @Option(
-            names = "--model",
-            required = true,
-            description = "A Hugging Face folder, hf://org/model[@revision], or 'demo'.")
-    private String model;
+    @Mixin private LoadOptions loading;
 
     @Option(names = "--document", required = true, description = "A text file in UTF-8.")
     private Path document;
@@ -36,14 +30,6 @@ final class AskCommand implements Callable<Integer> {
             required = true,
             description = "A question; may be given several times.")
     private List<String> questions;
-
-    @Option(names = "--attention", defaultValue = "pbs", description = "pbs (default) or dense.")
-    private AttentionKind attention;
-
-    @Option(
-            names = "--dtype",
-            description = "float32 or bfloat16; default: the faster of the two for this model.")
-    private String dtype;
 
     @Option(
             names = "--context",
@@ -55,8 +41,6 @@ final class AskCommand implements Callable<Integer> {
     @Option(names = "--raw", description = "Use no chat template.")
     private boolean raw;
 
-    @CommandLine.Spec private CommandLine.Model.CommandSpec spec;
-
     @Mixin private SamplingOptions sampling;
 
     @Mixin private JsonOption json;
@@ -65,15 +49,11 @@ final class AskCommand implements Callable<Integer> {
     @Override
     public Integer call() throws Exception {
         GenerationOptions options = sampling.get().optRaw(raw);
-        if (context != null && context < 2) {
-            throw new CommandLine.ParameterException(
-                    spec.commandLine(), "--context: expected at least 2, found " + context);
-        }
+        loading.checkContext(context);
         String text = TextDocument.read(document).strip();
-        Path folder = ModelFolder.of(model);
         List<Answer> answers = new ArrayList<>();
         StringBuilder shown = new StringBuilder();
-        try (LoadedModel loaded = LoadedModel.open(folder, attention.toString(), dtype, context)) {
+        try (LoadedModel loaded = loading.open(loading.folder(), loading.attention(), context)) {
             for (String question : questions) {
                 GenerationResult result =
                         loaded.generate(text + QUESTION + question, options, "reading");
@@ -82,7 +62,7 @@ final class AskCommand implements Callable<Integer> {
             }
             json.print(
                     new Result(
-                            attention.toString(),
+                            loading.attention(),
                             loaded.backend(),
                             loaded.dtype(),
                             loaded.countTokens(text),

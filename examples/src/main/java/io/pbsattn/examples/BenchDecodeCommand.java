@@ -3,7 +3,6 @@ package io.pbsattn.examples;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
-import io.pbsattn.torch.TorchType;
 import io.pbsattn.zoo.CausalLm;
 import io.pbsattn.zoo.CheckpointException;
 import io.pbsattn.zoo.KvCache;
@@ -34,11 +33,7 @@ final class BenchDecodeCommand implements Callable<Integer> {
 
     @CommandLine.Spec private CommandLine.Model.CommandSpec spec;
 
-    @Option(
-            names = "--model",
-            required = true,
-            description = "A Hugging Face folder, hf://org/model[@revision], or 'demo'.")
-    private String model;
+    @Mixin private ModelOption model;
 
     @Option(
             names = "--context",
@@ -65,10 +60,7 @@ final class BenchDecodeCommand implements Callable<Integer> {
             description = "Runs of each batch size; their median counts (default 5).")
     private int runs;
 
-    @Option(
-            names = "--dtype",
-            description = "float32 or bfloat16; default: the faster of the two for this model.")
-    private TorchType dtype;
+    @Mixin private DtypeOption dtype;
 
     @Mixin private JsonOption json;
 
@@ -81,9 +73,10 @@ final class BenchDecodeCommand implements Callable<Integer> {
         requirePositive("--runs", runs);
         TreeSet<Integer> sizes = new TreeSet<>(batches);
         sizes.add(1);
-        Path folder = ModelFolder.of(model);
+        Path folder = model.folder();
         try (NDManager manager = NDManager.newBaseManager("PyTorch")) {
-            CausalLm loaded = CausalLm.load(folder, new ModelOptions().optDtype(dtype), manager);
+            CausalLm loaded =
+                    CausalLm.load(folder, new ModelOptions().optDtype(dtype.get()), manager);
             List<KvCache> caches = new ArrayList<>();
             json.note("reading " + sizes.last() + " prompts of " + context + " tokens ...");
             while (caches.size() < sizes.last()) {
@@ -105,7 +98,7 @@ final class BenchDecodeCommand implements Callable<Integer> {
             json.print(
                     new Result(
                             Machine.describe(),
-                            ModelFolder.name(model, folder),
+                            model.name(folder),
                             loaded.dtype().toString(),
                             context,
                             tokens,

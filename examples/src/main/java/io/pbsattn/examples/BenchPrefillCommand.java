@@ -5,7 +5,6 @@ import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import io.pbsattn.PrefillReport;
-import io.pbsattn.torch.TorchType;
 import io.pbsattn.zoo.AttentionKind;
 import io.pbsattn.zoo.CausalLm;
 import io.pbsattn.zoo.CheckpointException;
@@ -36,11 +35,7 @@ final class BenchPrefillCommand implements Callable<Integer> {
 
     @CommandLine.Spec private CommandLine.Model.CommandSpec spec;
 
-    @Option(
-            names = "--model",
-            required = true,
-            description = "A Hugging Face folder, hf://org/model[@revision], or 'demo'.")
-    private String model;
+    @Mixin private ModelOption model;
 
     @Option(
             names = "--seqlen",
@@ -56,10 +51,7 @@ final class BenchPrefillCommand implements Callable<Integer> {
             description = "pbs, dense, or both (default).")
     private List<AttentionKind> attentions;
 
-    @Option(
-            names = "--dtype",
-            description = "float32 or bfloat16; default: the faster of the two for this model.")
-    private TorchType dtype;
+    @Mixin private DtypeOption dtype;
 
     @Option(
             names = "--chunk-tokens",
@@ -92,12 +84,12 @@ final class BenchPrefillCommand implements Callable<Integer> {
             throw new CommandLine.ParameterException(
                     spec.commandLine(), "--strength: expected 0 to 1, found " + strength);
         }
-        Path folder = ModelFolder.of(model);
+        Path folder = model.folder();
         List<Row> rows = new ArrayList<>();
         String type = "";
         for (AttentionKind kind : attentions) {
             try (NDManager manager = NDManager.newBaseManager("PyTorch")) {
-                ModelOptions options = new ModelOptions().optAttention(kind).optDtype(dtype);
+                ModelOptions options = new ModelOptions().optAttention(kind).optDtype(dtype.get());
                 CausalLm loaded = CausalLm.load(folder, options, manager);
                 type = loaded.dtype().toString();
                 measure(manager, loaded, WARM_UP_TOKENS);
@@ -110,7 +102,7 @@ final class BenchPrefillCommand implements Callable<Integer> {
         StringBuilder text = new StringBuilder(Row.HEADER);
         rows.forEach(row -> text.append(row.describe()));
         json.print(
-                new Result(Machine.describe(), ModelFolder.name(model, folder), type, rows),
+                new Result(Machine.describe(), model.name(folder), type, rows),
                 text.toString().stripTrailing());
         return 0;
     }

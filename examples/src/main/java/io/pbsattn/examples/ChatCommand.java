@@ -1,6 +1,5 @@
 package io.pbsattn.examples;
 
-import io.pbsattn.zoo.AttentionKind;
 import java.io.PrintWriter;
 import java.nio.file.Path;
 import java.util.concurrent.Callable;
@@ -16,16 +15,7 @@ import picocli.CommandLine.Option;
         mixinStandardHelpOptions = true)
 final class ChatCommand implements Callable<Integer> {
 
-    @Option(names = "--model", required = true, description = "A Hugging Face folder, or 'demo'.")
-    private String model;
-
-    @Option(names = "--attention", defaultValue = "pbs", description = "pbs (default) or dense.")
-    private AttentionKind attention;
-
-    @Option(
-            names = "--dtype",
-            description = "float32 or bfloat16; default: the faster of the two for this model.")
-    private String dtype;
+    @Mixin private LoadOptions loading;
 
     @Option(
             names = "--context",
@@ -39,16 +29,13 @@ final class ChatCommand implements Callable<Integer> {
     /** {@inheritDoc} */
     @Override
     public Integer call() throws Exception {
-        if (context != null && context < 2) {
-            throw new CommandLine.ParameterException(
-                    spec.commandLine(), "--context: expected at least 2, found " + context);
-        }
-        Path folder = ModelFolder.of(model);
+        loading.checkContext(context);
+        Path folder = loading.folder();
         PrintWriter out = spec.commandLine().getOut();
-        ChatSession.Opener opener = kind -> LoadedModel.open(folder, kind, dtype, context);
+        ChatSession.Opener opener = kind -> loading.open(folder, kind, context);
         try (ChatInput input = ChatInput.open();
                 ChatSession session =
-                        new ChatSession(opener, attention.toString(), sampling.get(), out)) {
+                        new ChatSession(opener, loading.attention(), sampling.get(), out)) {
             input.onInterrupt(session::interrupt);
             if (input.isTerminal()) {
                 out.printf("%s; /help for help, /exit or Ctrl-D to end%n", session.describe());

@@ -10,7 +10,6 @@ import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Map;
 import java.util.concurrent.Callable;
 import java.util.stream.Stream;
 import picocli.CommandLine.Command;
@@ -40,19 +39,18 @@ final class VerifyCheckpointsCommand implements Callable<Integer> {
             names = "--dtype",
             defaultValue = "float32",
             description = "float32 (default) or bfloat16.")
-    private String dtype;
+    private TorchType dtype;
 
     @Mixin private JsonOption json;
 
     /** {@inheritDoc} */
     @Override
     public Integer call() throws IOException {
-        TorchType type = ModelOptions.of(Map.of("dtype", dtype)).dtype();
         List<CheckpointCheck.Result> results = new ArrayList<>();
         for (Path checkpoint : checkpoints()) {
-            results.add(check(checkpoint.getFileName().toString(), checkpoint, attention, type));
+            results.add(check(checkpoint.getFileName().toString(), checkpoint, attention, dtype));
             if (Files.exists(checkpoint.resolve(OLDER_CONFIG))) {
-                results.add(checkOlderConfig(checkpoint, attention, type));
+                results.add(checkOlderConfig(checkpoint, attention, dtype));
             }
         }
         if (results.isEmpty()) {

@@ -57,6 +57,28 @@ public class CommandLineTest {
         Assert.assertEquals(run("--help").status(), 0);
     }
 
+    /** Each command that loads a model says so before it reads or loads anything. */
+    @Test
+    public void wrongModelOptionIsWrongUsage() {
+        String[][] commands = {
+            {"ask", "--model", "absent", "--document", "absent", "--question", "x"},
+            {"chat", "--model", "absent"},
+            {"bench", "prefill", "--model", "absent"},
+            {"bench", "decode", "--model", "absent"},
+            {"verify", "checkpoints", "absent"},
+        };
+        String[][] wrong = {{"--dtype", "float7"}, {"--attention", "loose"}, {"--context", "1"}};
+        for (String[] command : commands) {
+            for (String[] option : wrong) {
+                Run run = run(with(command, option));
+                boolean isAllowed = "decode".equals(command[1]) && "--context".equals(option[0]);
+                Assert.assertEquals(run.status(), isAllowed ? 1 : 2, String.join(" ", command));
+                Assert.assertTrue(isAllowed || run.err().contains(option[0]), run.err());
+            }
+            Assert.assertEquals(run(command).status(), 1, String.join(" ", command));
+        }
+    }
+
     @Test
     public void samplingOptionOutOfRangeIsWrongUsage() {
         String[][] wrong = {

@@ -187,12 +187,16 @@ public final class CausalLm extends AbstractBlock implements StreamingBlock {
      * Makes an empty cache.
      *
      * @param manager will own the cache
-     * @param batch the number of sequences
+     * @param batch the number of sequences, at least 1
      * @param maxTokens the length that it may grow to
      * @return the cache
-     * @throws IllegalArgumentException if the length is beyond the context limit
+     * @throws IllegalArgumentException if there is no sequence, or the length is beyond the context
+     *     limit
      */
     public KvCache newCache(NDManager manager, int batch, int maxTokens) {
+        if (batch < 1) {
+            throw new IllegalArgumentException("batch: expected at least 1, found " + batch);
+        }
         if (maxTokens < 1 || maxTokens > contextLimit) {
             throw new IllegalArgumentException(
                     "context limit: "
@@ -293,8 +297,9 @@ public final class CausalLm extends AbstractBlock implements StreamingBlock {
                 return new NDList(manager.create(answer, new Shape(1, answer.length)));
             }
         }
-        try (KvCache cache =
-                newCache(manager, Math.toIntExact(ids.getShape().get(0)), checkedLength(ids))) {
+        int tokens = checkedLength(ids);
+        int batch = Math.toIntExact(ids.getShape().get(0));
+        try (KvCache cache = newCache(manager, batch, tokens)) {
             PrefillResult result = prefill(ids, cache, new PrefillOptions());
             return new NDList(result.logits().squeeze(1));
         }

@@ -1,5 +1,6 @@
 package io.pbsattn.zoo;
 
+import io.pbsattn.util.DjlArguments;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -77,7 +78,7 @@ public final class GenerationOptions {
         }
         switch (key) {
             case "max_new_tokens" -> optMaxNewTokens(integer(key, value));
-            case "do_sample" -> optDoSample(flag(key, value));
+            case "do_sample" -> optDoSample(DjlArguments.flag(key, value));
             case "temperature" -> optTemperature(number(key, value));
             case "top_k" -> optTopK(integer(key, value));
             case "top_p" -> optTopP(number(key, value));
@@ -85,7 +86,7 @@ public final class GenerationOptions {
             case "repetition_penalty" -> optRepetitionPenalty(number(key, value));
             case "presence_penalty" -> optPresencePenalty(number(key, value));
             case "frequency_penalty" -> optFrequencyPenalty(number(key, value));
-            case "seed" -> optSeed(wholeNumber(key, value));
+            case "seed" -> optSeed(DjlArguments.wholeNumber(key, "a whole number", value));
             case "stop" -> optStop(strings(key, value));
             default -> {
                 // Not ours.
@@ -119,7 +120,8 @@ public final class GenerationOptions {
     /**
      * Sets how the prompt is prefilled.
      *
-     * @param options chunks and progress
+     * @param options chunks and progress; logit positions do not count, the answer begins with
+     *     those of the last
      * @return these options
      */
     public GenerationOptions optPrefill(PrefillOptions options) {
@@ -305,44 +307,12 @@ public final class GenerationOptions {
         }
     }
 
-    private static boolean flag(String key, Object value) {
-        String text = value.toString();
-        require(
-                "true".equals(text) || "false".equals(text),
-                key,
-                "true or false",
-                "'" + text + "'");
-        return "true".equals(text);
-    }
-
     private static double number(String key, Object value) {
-        try {
-            double number = Double.parseDouble(value.toString());
-            require(Double.isFinite(number), key, "a number", "'" + value + "'");
-            return number;
-        } catch (NumberFormatException e) {
-            throw new IllegalArgumentException(
-                    key + ": expected a number, found '" + value + "'", e);
-        }
+        return DjlArguments.number(key, "a number", value);
     }
 
     private static int integer(String key, Object value) {
-        double number = number(key, value);
-        require(
-                number == Math.rint(number) && Math.abs(number) <= Integer.MAX_VALUE,
-                key,
-                "a whole number",
-                "'" + value + "'");
-        return (int) number;
-    }
-
-    private static long wholeNumber(String key, Object value) {
-        try {
-            return Long.parseLong(value.toString());
-        } catch (NumberFormatException e) {
-            // JSON libraries make a double of any number.
-            return integer(key, value);
-        }
+        return DjlArguments.integer(key, "a whole number", value);
     }
 
     private static String[] strings(String key, Object value) {

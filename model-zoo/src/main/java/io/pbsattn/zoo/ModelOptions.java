@@ -2,6 +2,7 @@ package io.pbsattn.zoo;
 
 import io.pbsattn.PbsConfig;
 import io.pbsattn.torch.TorchType;
+import io.pbsattn.util.DjlArguments;
 import java.util.List;
 import java.util.Map;
 
@@ -61,10 +62,14 @@ public final class ModelOptions {
                 case LAYERS -> options.optDenseLayers(value);
                 case "attention.backend" -> options.backend = value;
                 case "context_limit" ->
-                        options.optContextLimit(number(entry.getKey(), "tokens", value));
-                case "max_batch" -> options.optMaxBatch(number(entry.getKey(), "sequences", value));
+                        options.optContextLimit(
+                                DjlArguments.integer(entry.getKey(), "a number of tokens", value));
+                case "max_batch" ->
+                        options.optMaxBatch(
+                                DjlArguments.integer(
+                                        entry.getKey(), "a number of sequences", value));
                 case "rope.rounded_frequencies" ->
-                        options.roundedFrequencies = flag(entry.getKey(), value);
+                        options.roundedFrequencies = DjlArguments.flag(entry.getKey(), value);
                 case "dtype" -> options.optDtype(TorchType.parse(value));
                 default -> {
                     boolean isOurs = entry.getKey().startsWith(PREFIX);
@@ -250,22 +255,5 @@ public final class ModelOptions {
     public ModelOptions optRoundedFrequencies(boolean rounded) {
         roundedFrequencies = rounded;
         return this;
-    }
-
-    private static boolean flag(String key, String value) {
-        if (!"true".equals(value) && !"false".equals(value)) {
-            throw new IllegalArgumentException(
-                    key + ": expected true or false, found '" + value + "'");
-        }
-        return "true".equals(value);
-    }
-
-    private static int number(String key, String unit, String value) {
-        try {
-            return Integer.parseInt(value);
-        } catch (NumberFormatException e) {
-            throw new IllegalArgumentException(
-                    key + ": expected a number of " + unit + ", found '" + value + "'", e);
-        }
     }
 }

@@ -101,9 +101,11 @@ final class Prefill {
                 for (int position : positions) {
                     if (position >= begin && position < end) {
                         int row = position - begin;
-                        rows.add(
-                                hidden.get(scope, new NDIndex(":, {}:{}", row, row + 1))
-                                        .duplicate());
+                        // A view that outlived the chunk would keep all of its rows in memory.
+                        NDArray copy =
+                                hidden.get(new NDIndex(":, {}:{}", row, row + 1)).duplicate();
+                        copy.attach(scope);
+                        rows.add(copy);
                     }
                 }
             }

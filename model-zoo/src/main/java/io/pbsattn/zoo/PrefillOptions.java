@@ -28,10 +28,14 @@ public final class PrefillOptions {
     /**
      * Asks for the logits of other positions than the last.
      *
-     * @param positions rows of the input, rising
+     * @param positions rows of the input, rising, at least one
      * @return these options
+     * @throws IllegalArgumentException if there is none
      */
     public PrefillOptions optLogitPositions(int... positions) {
+        if (positions.length == 0) {
+            throw new IllegalArgumentException("logitPositions: expected at least one, found none");
+        }
         logitPositions = positions.clone();
         return this;
     }
@@ -55,11 +59,13 @@ public final class PrefillOptions {
         return listener;
     }
 
-    /** These options with another listener; the caller's own stay as they are. */
-    PrefillOptions withListener(ProgressListener other) {
+    /**
+     * These options with another listener and the logits of the last position, those that an answer
+     * begins with; the caller's own stay as they are.
+     */
+    PrefillOptions forAnswer(ProgressListener other) {
         PrefillOptions copy = new PrefillOptions();
         copy.chunkTokens = chunkTokens;
-        copy.logitPositions = logitPositions;
         copy.listener = other;
         return copy;
     }

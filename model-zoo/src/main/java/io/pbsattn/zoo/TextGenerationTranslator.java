@@ -11,6 +11,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.UUID;
 import java.util.stream.Stream;
 
 /**
@@ -28,10 +29,12 @@ abstract class TextGenerationTranslator<I, O> implements StreamingTranslator<I, 
     private final PromptEncoder encoder;
     private final Detokenizer detokenizer;
 
-    /** Opens the tokenizer and the chat template of a model's folder. */
+    /** Opens the tokenizer and the chat template of a model's folder; the model will own them. */
     TextGenerationTranslator(Model model) throws IOException, CheckpointException {
         Path folder = model.getModelPath();
         encoder = PromptEncoder.open(folder);
+        // Nobody closes a translator; without the model it is of no use.
+        model.getNDManager().attachUncappedInternal(UUID.randomUUID().toString(), encoder);
         detokenizer = TextGenerator.openDetokenizer(encoder, folder);
     }
 

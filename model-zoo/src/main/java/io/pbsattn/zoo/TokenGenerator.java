@@ -27,12 +27,20 @@ final class TokenGenerator implements AutoCloseable {
         this.manager = manager.newSubManager();
     }
 
-    /** Begins to continue a single prompt, whose cache is released when the stream ends. */
+    /**
+     * Begins to continue a single prompt, whose cache is released when the stream ends, or at once
+     * if it does not begin.
+     */
     static TokenStream once(
             CausalLm model, NDManager manager, long[] prompt, GenerationOptions options) {
         TokenGenerator generator = new TokenGenerator(model, manager);
-        generator.begin();
-        return generator.join(prompt, options, generator.manager::close);
+        try {
+            generator.begin();
+            return generator.join(prompt, options, generator.manager::close);
+        } catch (RuntimeException | Error e) {
+            generator.close();
+            throw e;
+        }
     }
 
     /**

@@ -150,7 +150,7 @@ final class TokenStream implements PrimitiveIterator.OfLong, AutoCloseable {
         PrefillOptions options = settings.prefill();
         ProgressListener listener = options.listener();
         PrefillOptions stoppable =
-                options.withListener(
+                options.forAnswer(
                         (done, total) -> {
                             listener.onProgress(done, total);
                             checkCancelled();

@@ -530,6 +530,10 @@ public class CausalLmTest {
                 Assert.assertEquals(cache.length(), 0);
             }
             refused("1 to 4096", () -> model.newCache(manager, 1, 4097));
+            refused("batch", () -> model.newCache(manager, 0, 5));
+            refused("logitPositions", () -> new PrefillOptions().optLogitPositions());
+            NDList scalar = new NDList(manager.create(3L));
+            refused("(batch, tokens)", () -> model.forward(null, scalar, false));
         }
     }
 

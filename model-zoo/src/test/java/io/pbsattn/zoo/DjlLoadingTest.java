@@ -13,6 +13,7 @@ import ai.djl.ndarray.types.Shape;
 import ai.djl.repository.zoo.Criteria;
 import ai.djl.repository.zoo.ZooModel;
 import ai.djl.translate.TranslateException;
+import ai.djl.translate.Translator;
 import com.google.gson.JsonObject;
 import com.google.gson.JsonParser;
 import java.nio.charset.StandardCharsets;
@@ -363,6 +364,19 @@ public class DjlLoadingTest {
                         .build();
         Exception e = Assert.expectThrows(Exception.class, criteria::loadModel);
         Assert.assertTrue(hasMessage(e, "attention.layer"), e.toString());
+    }
+
+    /** Tokenizers are native memory, which a server that loads and drops models cannot spare. */
+    @Test
+    public void tokenizerIsReleasedWithTheModel() throws Exception {
+        Translator<String, String> translator;
+        try (ZooModel<String, String> model = load(String.class);
+                Predictor<String, String> predictor = model.newPredictor()) {
+            predictor.predict("x");
+            translator = model.getTranslator();
+        }
+        Assert.expectThrows(
+                IllegalStateException.class, () -> translator.processInput(null, MESSAGE));
     }
 
     @Test

@@ -6,6 +6,7 @@ import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.repository.zoo.Criteria;
 import ai.djl.repository.zoo.ZooModel;
+import java.lang.reflect.Proxy;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -47,6 +48,44 @@ public class GenerationTest {
     public void close() {
         generator.close();
         manager.close();
+    }
+
+    /** An answer begins with the logits of the prompt's last position, whatever else is asked. */
+    @Test
+    public void logitPositionsDoNotCount() {
+        PrefillOptions first = new PrefillOptions().optLogitPositions(0, 2);
+        GenerationOptions options = new GenerationOptions().optMaxNewTokens(TOKENS);
+        String expected = generator.generate(MESSAGE, options).text();
+        // Another prompt before, so that this one is run and not reused.
+        generator.generate("x", options);
+        Assert.assertEquals(
+                generator.generate(MESSAGE, options.optPrefill(first)).text(), expected);
+    }
+
+    /** A prompt that cannot be answered leaves nothing with the caller's manager. */
+    @Test
+    public void refusedPromptLeavesNothing() {
+        List<NDManager> made = new ArrayList<>();
+        NDManager watched =
+                (NDManager)
+                        Proxy.newProxyInstance(
+                                NDManager.class.getClassLoader(),
+                                new Class<?>[] {NDManager.class},
+                                (proxy, method, args) -> {
+                                    Object result = method.invoke(manager, args);
+                                    if (result instanceof NDManager child) {
+                                        made.add(child);
+                                    }
+                                    return result;
+                                });
+        for (long[] prompt : new long[][] {{}, new long[model.contextLimit()]}) {
+            made.clear();
+            Assert.expectThrows(
+                    IllegalArgumentException.class,
+                    () -> TokenGenerator.once(model, watched, prompt, new GenerationOptions()));
+            Assert.assertEquals(made.size(), 1);
+            Assert.assertFalse(made.get(0).isOpen());
+        }
     }
 
     @DataProvider

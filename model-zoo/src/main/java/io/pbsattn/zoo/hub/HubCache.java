@@ -1,6 +1,8 @@
 package io.pbsattn.zoo.hub;
 
+import io.pbsattn.util.WholeFile;
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.FileSystemException;
 import java.nio.file.Files;
@@ -75,15 +77,7 @@ final class HubCache {
         if (model.isCommit() || commit(model).filter(commit::equals).isPresent()) {
             return;
         }
-        Path ref = ref(model);
-        Files.createDirectories(ref.getParent());
-        Path part = Files.createTempFile(ref.getParent(), ".ref", ".incomplete");
-        try {
-            Files.writeString(part, commit);
-            Files.move(part, ref, StandardCopyOption.ATOMIC_MOVE);
-        } finally {
-            Files.deleteIfExists(part);
-        }
+        WholeFile.write(ref(model), out -> out.write(commit.getBytes(StandardCharsets.US_ASCII)));
     }
 
     /** The folder of a model of which everything is there. */

@@ -3,12 +3,11 @@ package io.pbsattn.backend.cpu;
 import ai.djl.util.Utils;
 import com.sun.jna.Platform;
 import io.pbsattn.backend.BackendUnavailableException;
+import io.pbsattn.util.WholeFile;
 import java.io.IOException;
 import java.io.InputStream;
-import java.nio.file.AtomicMoveNotSupportedException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
 import java.util.Properties;
 
 /** Unpacks a native library from the class path into DJL's cache folder, once for each content. */
@@ -58,22 +57,12 @@ public final class NativeLibraryFile {
         return os + "-" + Platform.ARCH.replace('-', '_');
     }
 
-    /** Copies under another name first, so that no other process ever sees half a library. */
     private static void copy(String resource, Path file) throws IOException {
-        Files.createDirectories(file.getParent());
-        Path part = Files.createTempFile(file.getParent(), file.getFileName().toString(), ".part");
         try (InputStream in = NativeLibraryFile.class.getResourceAsStream(resource)) {
             if (in == null) {
                 throw new IOException(resource + " is missing from the class path");
             }
-            Files.copy(in, part, StandardCopyOption.REPLACE_EXISTING);
-            try {
-                Files.move(part, file, StandardCopyOption.ATOMIC_MOVE);
-            } catch (AtomicMoveNotSupportedException e) {
-                Files.move(part, file, StandardCopyOption.REPLACE_EXISTING);
-            }
-        } finally {
-            Files.deleteIfExists(part);
+            WholeFile.write(file, in::transferTo);
         }
     }
 }

@@ -1,12 +1,11 @@
 package io.pbsattn.backend.cuda;
 
+import io.pbsattn.util.WholeFile;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.AtomicMoveNotSupportedException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.util.Arrays;
@@ -100,21 +99,12 @@ final class CubinCache {
 
     private static void write(Path file, byte[] image) {
         try {
-            Files.createDirectories(file.getParent());
-            Path part = Files.createTempFile(file.getParent(), "kernels", ".part");
-            try {
-                try (var out = Files.newOutputStream(part)) {
-                    out.write(sha256().digest(image));
-                    out.write(image);
-                }
-                try {
-                    Files.move(part, file, StandardCopyOption.ATOMIC_MOVE);
-                } catch (AtomicMoveNotSupportedException e) {
-                    Files.move(part, file, StandardCopyOption.REPLACE_EXISTING);
-                }
-            } finally {
-                Files.deleteIfExists(part);
-            }
+            WholeFile.write(
+                    file,
+                    out -> {
+                        out.write(sha256().digest(image));
+                        out.write(image);
+                    });
         } catch (IOException e) {
             logger.warn("compiled kernels cannot be kept in {}: {}", file, e.toString());
         }
