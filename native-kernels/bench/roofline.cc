@@ -126,16 +126,17 @@ __attribute__((target("amx-tile,amx-bf16"))) double amx_peak() {
 #define PBS_24(op) PBS_12(op) PBS_12(op)
 
 // Nanoseconds that some instructions take, one time after the other.
-#define PBS_NANOSECONDS(code)                                                                                       \
-  (time_rounds(kRounds,                                                                                             \
-               [&] {                                                                                                \
-                 for (int n = 0; n < kRepeats; ++n) {                                                               \
-                   asm volatile(code ::"r"(memory), "r"(row_bytes)                                                  \
-                                : "memory", "xmm16", "xmm17", "xmm18", "xmm19", "xmm20", "xmm21", "xmm22", "xmm23", \
-                                  "xmm24", "xmm25", "xmm26", "xmm27");                                              \
-                 }                                                                                                  \
-               })                                                                                                   \
-       .fastest *                                                                                                   \
+#define PBS_NANOSECONDS(code)                                                                                        \
+  (time_rounds(                                                                                                      \
+       kRounds,                                                                                                      \
+       [&] __attribute__((target("avx512f"))) {                                                                      \
+         for (int n = 0; n < kRepeats; ++n) {                                                                        \
+           asm volatile(code ::"r"(memory), "r"(row_bytes)                                                           \
+                        : "memory", "xmm16", "xmm17", "xmm18", "xmm19", "xmm20", "xmm21", "xmm22", "xmm23", "xmm24", \
+                          "xmm25", "xmm26", "xmm27");                                                                \
+         }                                                                                                           \
+       })                                                                                                            \
+       .fastest *                                                                                                    \
    1e9 / kRepeats)
 
 #define PBS_PRINT_TILE(name, tile)                                               \
