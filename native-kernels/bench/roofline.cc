@@ -47,10 +47,23 @@ Seconds time_rounds(int rounds, const F& work) {
   return {seconds.front(), seconds[seconds.size() / 2]};
 }
 
-// Operations per second, in 1e9, of the fastest round.
+// Operations per second, in 1e9, of the fastest round and of the median.
+struct Rates {
+  double fastest;
+  double median;
+};
+
 template <typename F>
-double gflops(double operations, const F& work) {
-  return operations / time_rounds(kRounds / 10, work).fastest / 1e9;
+Rates rates(double operations, const F& work) {
+  const Seconds seconds = time_rounds(kRounds, work);
+  return {operations / seconds.fastest / 1e9, operations / seconds.median / 1e9};
+}
+
+// x as a bfloat16, cut off.
+uint16_t upper_half(float x) {
+  uint32_t bits;
+  std::memcpy(&bits, &x, sizeof(bits));
+  return static_cast<uint16_t>(bits >> 16);
 }
 
 #ifdef __x86_64__
@@ -58,8 +71,8 @@ constexpr int kPeakSteps = 20000;
 
 // kNearTiles: with a tile instruction between, which does no work itself.
 template <bool kNearTiles>
-__attribute__((target("avx512f,amx-tile"))) double avx512_peak() {
-  return gflops(
+__attribute__((target("avx512f,amx-tile"))) Rates avx512_peak() {
+  return rates(
       16.0 * 16 * 2 * kPeakSteps, [] __attribute__((target("avx512f,amx-tile"))) {
         __m512 sums[16];
         for (int i = 0; i < 16; ++i) sums[i] = _mm512_set1_ps(static_cast<float>(i));
@@ -74,8 +87,8 @@ __attribute__((target("avx512f,amx-tile"))) double avx512_peak() {
       });
 }
 
-__attribute__((target("avx2,fma"))) double avx2_peak() {
-  return gflops(
+__attribute__((target("avx2,fma"))) Rates avx2_peak() {
+  return rates(
       8.0 * 12 * 2 * kPeakSteps, [] __attribute__((target("avx2,fma"))) {
         __m256 sums[12];
         for (int i = 0; i < 12; ++i) sums[i] = _mm256_set1_ps(static_cast<float>(i));
@@ -102,15 +115,25 @@ struct Tiles {
   ~Tiles() { asm volatile("tilerelease"); }
 };
 
-__attribute__((target("amx-tile,amx-bf16"))) double amx_peak() {
+// Products of noise, or of zeros: those take less power, and the clock is the higher for it.
+__attribute__((target("amx-tile,amx-bf16"))) Rates amx_peak(bool has_noise) {
+  alignas(64) uint16_t elements[4][16 * 32] = {};
+  std::mt19937 random(1);
+  std::normal_distribution<float> normal;
+  for (uint16_t* x = elements[0]; has_noise && x < elements[4]; ++x) *x = upper_half(normal(random));
   const Tiles tiles;
-  _tile_zero(4);
-  _tile_zero(5);
-  _tile_zero(6);
-  _tile_zero(7);
-  return gflops(
-      4.0 * 16 * 16 * 32 * 2 * kPeakSteps / 10, [] __attribute__((target("amx-tile,amx-bf16"))) {
-        for (int n = 0; n < kPeakSteps / 10; ++n) {
+  _tile_loadd(4, elements[0], 64);
+  _tile_loadd(5, elements[1], 64);
+  _tile_loadd(6, elements[2], 64);
+  _tile_loadd(7, elements[3], 64);
+  constexpr int kSteps = kPeakSteps / 10;
+  return rates(
+      4.0 * 16 * 16 * 32 * 2 * kSteps, [] __attribute__((target("amx-tile,amx-bf16"))) {
+        _tile_zero(0);
+        _tile_zero(1);
+        _tile_zero(2);
+        _tile_zero(3);
+        for (int n = 0; n < kSteps; ++n) {
           _tile_dpbf16ps(0, 4, 6);
           _tile_dpbf16ps(1, 4, 7);
           _tile_dpbf16ps(2, 5, 6);
@@ -147,9 +170,11 @@ __attribute__((target("amx-tile,amx-bf16"))) double amx_peak() {
 
 // What a processor's vector units still do while its matrix unit is in use.
 void measure_units() {
+  const Rates zeros = amx_peak(false);
+  std::printf("tile products of zeros %5.0f (median %5.0f) GFLOP/s on one core\n", zeros.fastest, zeros.median);
   const Tiles tiles;
-  std::printf("AVX-512 multiply-adds %4.0f, near tile instructions %4.0f GFLOP/s on one core\n", avx512_peak<false>(),
-              avx512_peak<true>());
+  std::printf("AVX-512 multiply-adds %4.0f, near tile instructions %4.0f GFLOP/s on one core\n",
+              avx512_peak<false>().fastest, avx512_peak<true>().fastest);
   constexpr int kRepeats = 1000;
   alignas(64) static char memory[2048];
   const int64_t row_bytes = 64;
@@ -162,16 +187,16 @@ void measure_units() {
 #endif
 
 // The most that registers alone allow; 0 where it is not known here.
-double peak(const char* isa, bool is_bfloat16) {
+Rates peak(const char* isa, bool is_bfloat16) {
 #ifdef __x86_64__
-  if (std::strcmp(isa, "amx_bf16") == 0 && is_bfloat16) return amx_peak();
+  if (std::strcmp(isa, "amx_bf16") == 0 && is_bfloat16) return amx_peak(true);
   const bool is_avx512 = std::strncmp(isa, "avx512", 6) == 0 || std::strcmp(isa, "amx_bf16") == 0;
-  if (is_avx512) return is_bfloat16 ? 0 : avx512_peak<false>();
+  if (is_avx512) return is_bfloat16 ? Rates{} : avx512_peak<false>();
   if (std::strcmp(isa, "avx2") == 0) return avx2_peak();
 #endif
   (void)isa;
   (void)is_bfloat16;
-  return 0;
+  return {};
 }
 
 // Rows of noise, packed by the engine as attention packs them.
@@ -188,9 +213,7 @@ struct Inputs {
     std::vector<char> rows(static_cast<size_t>(std::max(kKeys, width) * row_bytes));
     for (int64_t i = 0; i < std::max(kKeys, width) * dim; ++i) {
       const float x = normal(random);
-      uint32_t bits;
-      std::memcpy(&bits, &x, sizeof(bits));
-      const uint16_t half = static_cast<uint16_t>(bits >> 16);
+      const uint16_t half = upper_half(x);
       if (engine.dtype == PBS_ATTN_FLOAT32) {
         std::memcpy(&rows[static_cast<size_t>(4 * i)], &x, sizeof(x));
       } else {
@@ -247,25 +270,24 @@ void measure(const pbs_attn::Kernels& kernels, const pbs_attn::Engine& engine, i
     }
   }
   const double products = 2.0 * kKeys * static_cast<double>(width * dim) * static_cast<double>(visits.size()) * kCalls;
-  const double most = peak(kernels.name, is_bfloat16);
-  const Seconds logits = time_rounds(kRounds, [&] {
+  const Rates most = peak(kernels.name, is_bfloat16);
+  const Rates logits = rates(products, [&] {
     for (int n = 0; n < kCalls; ++n) {
       for (const pbs_attn::Visit& visit : visits) {
         engine.logits(shape, visit.block->keys, visit.strip->q, in.logits.data());
       }
     }
   });
-  const Seconds attend = time_rounds(kRounds, [&] {
+  const Rates attend = rates(2 * products, [&] {
     for (int n = 0; n < kCalls; ++n) {
       engine.attend(shape, visits.data(), static_cast<int64_t>(visits.size()), in.logits.data());
     }
   });
-  const auto rate = [&](double operations, double seconds) { return operations / seconds / 1e9; };
   std::printf(
-      "%-12s %-9s head dim %3d  peak %5.0f  q k %5.0f (median %5.0f)  attention %5.0f (median %5.0f) GFLOP/s on "
-      "one core\n",
-      kernels.name, is_bfloat16 ? "bfloat16" : "float32", static_cast<int>(dim), most, rate(products, logits.fastest),
-      rate(products, logits.median), rate(2 * products, attend.fastest), rate(2 * products, attend.median));
+      "%-12s %-9s head dim %3d  peak %5.0f (median %5.0f)  q k %5.0f (%5.0f)  attention %5.0f (%5.0f) GFLOP/s on one "
+      "core\n",
+      kernels.name, is_bfloat16 ? "bfloat16" : "float32", static_cast<int>(dim), most.fastest, most.median,
+      logits.fastest, logits.median, attend.fastest, attend.median);
 }
 
 }  // namespace
