@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <cstdio>
 #include <cstring>
+#include <limits>
 #include <random>
 #include <vector>
 
@@ -256,7 +257,8 @@ void measure(const pbs_attn::Kernels& kernels, const pbs_attn::Engine& engine, i
                  in.max.data() + s * width,
                  in.sum.data() + s * width,
                  kKeys,
-                 kKeys};
+                 kKeys,
+                 std::numeric_limits<int32_t>::max()};
   }
   std::vector<pbs_attn::KeyBlock> blocks;
   for (int64_t n = 0; n < kBlocks; ++n) {
@@ -266,7 +268,7 @@ void measure(const pbs_attn::Kernels& kernels, const pbs_attn::Engine& engine, i
   std::vector<pbs_attn::Visit> visits;
   for (const pbs_attn::QueryStrip& strip : strips) {
     for (const pbs_attn::KeyBlock& block : blocks) {
-      visits.push_back({&block, &strip, static_cast<const char*>(block.keys), static_cast<const char*>(block.values)});
+      visits.push_back({&block, &strip, nullptr, nullptr});
     }
   }
   const double products = 2.0 * kKeys * static_cast<double>(width * dim) * static_cast<double>(visits.size()) * kCalls;

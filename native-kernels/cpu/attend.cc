@@ -2,7 +2,6 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <numeric>
 
 #include "arithmetic.h"
 #include "block_mask.h"
@@ -13,40 +12,48 @@ namespace pbs_attn {
 namespace {
 
 constexpr int64_t kTasksPerThread = 8;     // fewer leave a thread idle at the end
+constexpr int64_t kStripsPerTask = 16;     // which share what is fetched of keys and values
 constexpr int64_t kCachedBytes = 1 << 18;  // of keys and values that strips go through one after the other
 constexpr int64_t kVisitsAtOnce = 256;  // so that the list of them stays short; the first and last overlap with nothing
 
 }  // namespace
 
-// Heads that share packed keys go through them together, block by block, where there are rows enough to go round.
+// A task is a few blocks of queries, of all heads that share packed keys: as many as use a key block while a cache
+// holds it, and so few that there are tasks for all threads.
 void HeadGroup::attend(int64_t first_head, int64_t heads) {
   const int64_t blocks = grid_.q_blocks();
-  const int64_t heads_per_task = blocks >= kTasksPerThread * team_.size() ? heads : 1;
-  const int64_t tasks = heads / heads_per_task * blocks;
-  // The rows with most blocks first, so that no thread is left with a long one at the end.
-  std::vector<int64_t> order(static_cast<size_t>(tasks));
-  std::vector<int64_t> work(order.size());
-  std::iota(order.begin(), order.end(), 0);
-  for (int64_t task = 0; task < tasks; ++task) {
-    for (int64_t h = 0; h < heads_per_task; ++h) {
-      const uint64_t* mask = mask_row(first_head + task / blocks * heads_per_task + h, task % blocks);
-      for (int64_t w = 0; w < mask_words_; ++w) work[static_cast<size_t>(task)] += __builtin_popcountll(mask[w]);
+  const int64_t most_blocks = blocks / (kTasksPerThread * team_.size());
+  const int64_t heads_per_task = most_blocks > 0 ? heads : 1;
+  const int64_t strips = heads_per_task * divide_up(grid_.block_size, kernels_.width);
+  const int64_t blocks_per_task = std::max<int64_t>(1, std::min(most_blocks, kStripsPerTask / strips));
+  std::vector<QueryRange> tasks;
+  for (int64_t head = first_head; head < first_head + heads; head += heads_per_task) {
+    for (int64_t block = 0; block < blocks; block += blocks_per_task) {
+      tasks.push_back({head, heads_per_task, block, std::min(blocks_per_task, blocks - block), 0});
+      for_each_row(tasks.back(), [&](int64_t g, int64_t i) {
+        const uint64_t* mask = mask_row(g, i);
+        for (int64_t w = 0; w < mask_words_; ++w) tasks.back().kept_blocks += __builtin_popcountll(mask[w]);
+      });
     }
   }
-  std::stable_sort(order.begin(), order.end(),
-                   [&](int64_t a, int64_t b) { return work[static_cast<size_t>(a)] > work[static_cast<size_t>(b)]; });
-  team_.run(tasks, [&](int64_t n, int thread) {
-    const int64_t task = order[static_cast<size_t>(n)];
-    attend_block(first_head + task / blocks * heads_per_task, heads_per_task, task % blocks,
-                 scratch_[static_cast<size_t>(thread)]);
+  // Those with most to do first, so that no thread is left with a long one at the end.
+  std::stable_sort(tasks.begin(), tasks.end(),
+                   [](const QueryRange& a, const QueryRange& b) { return a.kept_blocks > b.kept_blocks; });
+  team_.run(static_cast<int64_t>(tasks.size()), [&](int64_t n, int thread) {
+    attend_range(tasks[static_cast<size_t>(n)], scratch_[static_cast<size_t>(thread)]);
   });
 }
 
-void HeadGroup::attend_block(int64_t first_head, int64_t heads, int64_t i, Scratch& s) {
+void HeadGroup::attend_range(const QueryRange& range, Scratch& s) {
   const int64_t width = kernels_.width;
-  const int64_t rows = grid_.rows(i);
-  const int64_t strips = divide_up(rows, width);
-  const int64_t lanes = heads * strips * width;
+  s.rows.clear();
+  for_each_row(range, [&](int64_t g, int64_t i) {
+    for (int64_t first = 0; first < grid_.rows(i); first += width) {
+      s.rows.push_back({g, i, i * grid_.block_size + first, std::min(width, grid_.rows(i) - first)});
+    }
+  });
+  const int64_t strips = static_cast<int64_t>(s.rows.size());
+  const int64_t lanes = strips * width;
   s.q.reserve(lanes * row_bytes_);
   s.o.reserve(lanes * padded_dim_);
   s.max.reserve(lanes);
@@ -55,61 +62,48 @@ void HeadGroup::attend_block(int64_t first_head, int64_t heads, int64_t i, Scrat
   std::fill(s.o.data(), s.o.data() + lanes * padded_dim_, 0.0f);
   std::fill(s.max.data(), s.max.data() + lanes, -std::numeric_limits<float>::infinity());
   std::fill(s.sum.data(), s.sum.data() + lanes, 0.0);
-  s.strips.resize(static_cast<size_t>(heads * strips));
-  for (int64_t h = 0; h < heads; ++h) {
-    const Rows queries = q_rows(first_head + h, i * grid_.block_size);
-    for (int64_t strip = 0; strip < strips; ++strip) {
-      const int64_t n = h * strips + strip;
-      engine_.gather_queries(rows_from(queries, strip * width), std::min(width, rows - strip * width), padded_dim_,
-                             s.q.data() + n * width * row_bytes_);
-      const int64_t first = grid_.first_position(i) + strip * width;
-      s.strips[static_cast<size_t>(n)] = {s.q.data() + n * width * row_bytes_,
-                                          s.o.data() + n * width * padded_dim_,
-                                          s.max.data() + n * width,
-                                          s.sum.data() + n * width,
-                                          static_cast<int32_t>(first),
-                                          static_cast<int32_t>(std::min(first + width - 1, grid_.last_position(i))),
-                                          grid_.is_windowed() ? call_.window : std::numeric_limits<int32_t>::max()};
-    }
+  s.strips.clear();
+  for (int64_t n = 0; n < strips; ++n) {
+    const StripRows& rows = s.rows[static_cast<size_t>(n)];
+    const int64_t position = grid_.first_position(0) + rows.first;
+    char* q = s.q.data() + n * width * row_bytes_;
+    engine_.gather_queries(q_rows(rows.head, rows.first), rows.count, padded_dim_, q);
+    s.strips.push_back({q, s.o.data() + n * width * padded_dim_, s.max.data() + n * width, s.sum.data() + n * width,
+                        static_cast<int32_t>(position), static_cast<int32_t>(position + rows.count - 1),
+                        grid_.is_windowed() ? call_.window : std::numeric_limits<int32_t>::max()});
   }
-  go_through_blocks(first_head, heads, i, s);
-  for (int64_t n = 0; n < heads * strips; ++n) {
-    const int64_t first = n % strips * width;
-    finish_strip(s.strips[static_cast<size_t>(n)], first_head + n / strips, i * grid_.block_size + first,
-                 std::min(width, rows - first), s);
-  }
+  go_through_blocks(s);
+  for (int64_t n = 0; n < strips; ++n)
+    finish_strip(s.strips[static_cast<size_t>(n)], s.rows[static_cast<size_t>(n)], s);
 }
 
-// In groups of kept blocks that a cache holds: each strip goes through all of a group before the next strip does. Each
-// visit fetches a part of a block of the next group.
-void HeadGroup::go_through_blocks(int64_t first_head, int64_t heads, int64_t i, Scratch& s) {
-  const auto keeps = [&](int64_t h, int64_t j) { return is_kept(mask_row(first_head + h, i), j); };
-  s.kept.clear();
-  for (int64_t j = grid_.first(i); j < grid_.visible(i); ++j) {
-    bool kept = false;
-    for (int64_t h = 0; h < heads; ++h) kept = kept || keeps(h, j);
-    if (kept) s.kept.push_back(j);
-  }
+// In groups of kept blocks that a cache holds: each strip goes through all of a group before the next strip does. The
+// first visits fetch the next group, a part of a block each.
+void HeadGroup::go_through_blocks(Scratch& s) {
+  list_kept_blocks(s);
   const int64_t count = static_cast<int64_t>(s.kept.size());
-  const int64_t strips = static_cast<int64_t>(s.strips.size());
   const int64_t block_bytes = padded_block_ * row_bytes_;
   const int64_t group = std::max<int64_t>(1, kCachedBytes / (2 * block_bytes));
   s.visits.clear();
-  s.visits.reserve(static_cast<size_t>(kVisitsAtOnce + strips * group));
   for (int64_t begin = 0; begin < count; begin += group) {
     const int64_t end = std::min(begin + group, count);
+    const int64_t parts = (std::min(end + group, count) - end) * kParts;
     int64_t part = 0;
-    for (int64_t n = 0; n < strips; ++n) {
-      const QueryStrip& strip = s.strips[static_cast<size_t>(n)];
+    for (size_t n = 0; n < s.strips.size(); ++n) {
+      const QueryStrip& strip = s.strips[n];
+      const uint64_t* mask = mask_row(s.rows[n].head, s.rows[n].block);
       const int64_t first_seen = grid_.first_seen(strip.first_position);
       for (int64_t k = begin; k < end; ++k) {
         const int64_t j = s.kept[static_cast<size_t>(k)];
         const KeyBlock& block = packed_.blocks[static_cast<size_t>(j)];
         // A block of the own segment may come after these queries, and one that a window reaches before theirs.
-        if (!keeps(n / (strips / heads), j) || block.first > strip.last_position || j < first_seen) continue;
-        const int64_t next = s.kept[static_cast<size_t>(std::min(end + part / kParts, count - 1))];
+        if (!is_kept(mask, j) || block.first > strip.last_position || j < first_seen) continue;
+        s.visits.push_back({&block, &strip, nullptr, nullptr});
+        if (part == parts) continue;
+        const int64_t next = s.kept[static_cast<size_t>(end + part / kParts)];
         const int64_t offset = next * block_bytes + part % kParts * block_bytes / kParts;
-        s.visits.push_back({&block, &strip, packed_.keys.data() + offset, packed_.values.data() + offset});
+        s.visits.back().next_keys = packed_.keys.data() + offset;
+        s.visits.back().next_values = packed_.values.data() + offset;
         ++part;
       }
     }
@@ -121,17 +115,30 @@ void HeadGroup::go_through_blocks(int64_t first_head, int64_t heads, int64_t i, 
   }
 }
 
-void HeadGroup::finish_strip(const QueryStrip& strip, int64_t g, int64_t first_row, int64_t rows, Scratch& s) {
+// The blocks that any of the strips keeps.
+void HeadGroup::list_kept_blocks(Scratch& s) {
+  s.any.assign(static_cast<size_t>(mask_words_), 0);
+  for (const StripRows& rows : s.rows) {
+    const uint64_t* mask = mask_row(rows.head, rows.block);
+    for (int64_t w = 0; w < mask_words_; ++w) s.any[static_cast<size_t>(w)] |= mask[w];
+  }
+  s.kept.clear();
+  for (int64_t j = 0; j < grid_.k_blocks(); ++j) {
+    if (is_kept(s.any.data(), j)) s.kept.push_back(j);
+  }
+}
+
+void HeadGroup::finish_strip(const QueryStrip& strip, const StripRows& rows, Scratch& s) {
   const int64_t width = kernels_.width;
   s.floats.reserve(width * (padded_dim_ + 1));
   float* factor = s.floats.data() + width * padded_dim_;
-  for (int64_t r = 0; r < width; ++r) factor[r] = r < rows ? static_cast<float>(1 / strip.sum[r]) : 0;
+  for (int64_t r = 0; r < width; ++r) factor[r] = r < rows.count ? static_cast<float>(1 / strip.sum[r]) : 0;
   kernels_.unpack_output(padded_dim_, strip.o, factor, s.floats.data());
-  for (int64_t r = 0; r < rows; ++r) {
+  for (int64_t r = 0; r < rows.count; ++r) {
     kernels_.store_row(call_.dtype, s.floats.data() + r * padded_dim_, head_dim_,
-                       row_of(call_.o, call_.dtype, batch_, kv_head_ * group_size_ + g, first_row + r));
+                       row_of(call_.o, call_.dtype, batch_, kv_head_ * group_size_ + rows.head, rows.first + r));
     if (call_.lse != nullptr) {
-      call_.lse[head_index(g) * call_.max_seqlen_q + first_row + r] =
+      call_.lse[head_index(rows.head) * call_.max_seqlen_q + rows.first + r] =
           static_cast<float>(strip.max[r] * call_.softmax_scale + std::log(strip.sum[r]));
     }
   }

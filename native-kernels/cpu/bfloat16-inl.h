@@ -70,7 +70,7 @@ struct Bfloat16Weigher {
 
   // 2^y with a relative error of 3e-6; 0 where a float's range ends. It adds where it can: of the two ports for
   // vectors, one does not multiply while the processor's matrix unit is in use.
-  static VecF power(VecF y) {
+  PBS_ATTN_INLINED static VecF power(VecF y) {
     const float rounder = 12582912.0f;  // 1.5 * 2^23: adding it leaves the rounded integer in the low bits
     const VecF n = (y + rounder) - rounder;
     const VecF f = y - n;
@@ -83,7 +83,8 @@ struct Bfloat16Weigher {
   }
 
   // Vector v of keys j and j + 1, rounded to units of both: to row j / 2 of weights (keys / 2, kStripWidth).
-  void weigh_pair(int64_t j, int v, const float* logits, float* weights) {
+  template <int v>
+  PBS_ATTN_INLINED void weigh_pair(int64_t j, const float* logits, float* weights) {
     const float* at = logits + j * kStripWidth + v * kWidth;
     const VecF even = power(load<VecF>(at) * factor - shift[v]);
     const VecF odd = power(load<VecF>(at + kStripWidth) * factor - shift[v]);
@@ -98,8 +99,8 @@ struct Bfloat16Weigher {
   // All keys from j on.
   void weigh_from(int64_t j, int64_t keys, const float* logits, float* weights) {
     for (; j < keys; j += 2) {
-#pragma GCC unroll 8
-      for (int v = 0; v < kNv; ++v) weigh_pair(j, v, logits, weights);
+      weigh_pair<0>(j, logits, weights);
+      weigh_pair<1>(j, logits, weights);
     }
   }
 };

@@ -35,6 +35,23 @@ class HeadGroup {
     AlignedBuffer<float> mean_keys;    // (padded dim, padded k_blocks)
   };
 
+  // Blocks of queries of some heads, and how many blocks of keys they keep together.
+  struct QueryRange {
+    int64_t first_head;
+    int64_t heads;
+    int64_t first_block;
+    int64_t blocks;
+    int64_t kept_blocks;
+  };
+
+  // The rows of a strip.
+  struct StripRows {
+    int64_t head;
+    int64_t block;  // which they are in
+    int64_t first;
+    int64_t count;
+  };
+
   // What one thread works with.
   struct Scratch {
     AlignedBuffer<char> q;        // (strips, padded dim, width)
@@ -44,7 +61,9 @@ class HeadGroup {
     AlignedBuffer<double> sum;    // (strips, width)
     AlignedBuffer<float> floats;  // rows of floats
     std::vector<QueryStrip> strips;
-    std::vector<int64_t> kept;  // blocks that a row keeps
+    std::vector<StripRows> rows;  // (strips)
+    std::vector<uint64_t> any;    // (mask_words): blocks that any of the strips keeps
+    std::vector<int64_t> kept;    // the same, one after the other
     std::vector<Visit> visits;
     std::vector<Ranked> ranked;  // blocks of a row or keys of a segment, to be sorted
     std::vector<Ranked> spare;
@@ -59,10 +78,19 @@ class HeadGroup {
   void select_rows(int64_t g, int64_t begin, int64_t end, int64_t first_block, Scratch& scratch);
   void keep_by_score(const float* scores, int64_t count, double total, uint64_t* mask, Scratch& scratch);
   void attend(int64_t first_head, int64_t heads);
-  void attend_block(int64_t first_head, int64_t heads, int64_t i, Scratch& scratch);
-  void go_through_blocks(int64_t first_head, int64_t heads, int64_t i, Scratch& scratch);
-  void finish_strip(const QueryStrip& strip, int64_t g, int64_t first_row, int64_t rows, Scratch& scratch);
+  void attend_range(const QueryRange& range, Scratch& scratch);
+  void go_through_blocks(Scratch& scratch);
+  void list_kept_blocks(Scratch& scratch);
+  void finish_strip(const QueryStrip& strip, const StripRows& rows, Scratch& scratch);
   void record(int64_t g);
+
+  // Calls f(head, block) for each block of queries of each head.
+  template <typename F>
+  static void for_each_row(const QueryRange& range, const F& f) {
+    for (int64_t g = range.first_head; g < range.first_head + range.heads; ++g) {
+      for (int64_t i = range.first_block; i < range.first_block + range.blocks; ++i) f(g, i);
+    }
+  }
 
   bool keeps_everything() const;
   bool has_trace() const;

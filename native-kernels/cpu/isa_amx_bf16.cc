@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <type_traits>
+#include <utility>
 
 #include "kernels.h"
 #include "layer_kernels.h"
@@ -115,13 +116,15 @@ inline void end_quarter(float* sums) {
   store_tile<kQuarter>(quarter_of<kQuarter>(sums), kSumsRowBytes);
 }
 
-// Calls f with each quarter's number, as a type.
+// Calls f with each of so many numbers, as a type.
+template <int kFirst, int... kN, typename F>
+PBS_ATTN_INLINED inline void for_numbers(std::integer_sequence<int, kN...>, const F& f) {
+  (f(std::integral_constant<int, kFirst + kN>()), ...);
+}
+
 template <typename F>
-inline void for_quarters(const F& f) {
-  f(std::integral_constant<int, 0>());
-  f(std::integral_constant<int, 1>());
-  f(std::integral_constant<int, 2>());
-  f(std::integral_constant<int, 3>());
+PBS_ATTN_INLINED inline void for_quarters(const F& f) {
+  for_numbers<0>(std::make_integer_sequence<int, 4>(), f);
 }
 
 // Packed: a tile after the other, so that what is read together lies together.
@@ -145,7 +148,7 @@ struct Product {
   const float* b;
   float* c;
   bool accumulate;
-  const char* next;  // a part of what a will be soon
+  const char* next;  // a part of what a will be soon; null: nothing to fetch
 };
 
 // Products under way: up to two, one after the other, step by step, so that other work can go on between the quarters.
@@ -162,62 +165,78 @@ class Products {
 
   int64_t steps_left() const { return steps_left_; }
 
-  void begin_step() {
-    const Product& p = products_[index_];
-    a_ = packed_pair(p.a.tiles + group_ * p.a.group + step_ * 2 * kTileBytes);
-    b_ = {reinterpret_cast<const char*>(p.b + step_ * 16 * 32), 64, kSumsRowBytes};
-    next_ = p.next + (group_ * p.steps + step_) * kFetch * 4;
-    is_first_ = step_ == 0;
-    if (is_first_) {
-      finished_ = sums_;
-      sums_ = p.c + group_ * 32 * 32;
-      accumulate_ = p.accumulate;
-    }
-    if (++step_ == p.steps) {
-      step_ = 0;
-      if (++group_ == p.groups) {
-        group_ = 0;
-        ++index_;
-      }
-    }
+  // Goes on to the next step; true if it is the first of a group, whose sums begin then.
+  PBS_ATTN_INLINED bool begin_step() {
     --steps_left_;
+    if (left_in_group_ == 0) {
+      begin_group();
+      return true;
+    }
+    --left_in_group_;
+    a_ += 2 * kTileBytes;
+    b_ += 16 * 32;
+    next_ += 4 * kFetch;
+    return false;
   }
 
   // The sums of the group before are stored here, when they have had time to get ready.
-  template <int kQuarter>
-  void do_quarter() {
-    if (is_first_) {
+  template <int kQuarter, bool kIsFirst>
+  PBS_ATTN_INLINED void do_quarter() {
+    if (kIsFirst) {
       if (finished_ != nullptr) end_quarter<kQuarter>(finished_);
       begin_quarter<kQuarter>(accumulate_, sums_);
     }
-    multiply_quarter<kQuarter, Passing::kA>(a_, b_);
-    for (int64_t n = 0; n < kFetch; n += 64) fetch(next_ + kQuarter * kFetch + n);
+    multiply_quarter<kQuarter, Passing::kA>(packed_pair(a_), {reinterpret_cast<const char*>(b_), 64, kSumsRowBytes});
+    if (fetches_) {
+      for (int64_t n = 0; n < kFetch; n += 64) fetch(next_ + kQuarter * kFetch + n);
+    }
   }
 
   // Does what is left.
-  void finish() {
+  PBS_ATTN_INLINED void finish() {
     while (steps_left_ > 0) {
-      begin_step();
-      for_quarters([&](auto quarter) { do_quarter<quarter.value>(); });
+      if (begin_step()) {
+        for_quarters([&](auto quarter) { do_quarter<quarter, true>(); });
+      } else {
+        for_quarters([&](auto quarter) { do_quarter<quarter, false>(); });
+      }
     }
-    if (sums_ != nullptr) for_quarters([&](auto quarter) { end_quarter<quarter.value>(sums_); });
+    if (sums_ != nullptr) for_quarters([&](auto quarter) { end_quarter<quarter>(sums_); });
     sums_ = nullptr;
   }
 
  private:
   static constexpr int64_t kFetch = 32 * 64 / kParts / 4;  // bytes for a quarter
 
+  PBS_ATTN_INLINED void begin_group() {
+    if (group_ == products_[index_].groups) {
+      group_ = 0;
+      ++index_;
+    }
+    const Product& p = products_[index_];
+    a_ = p.a.tiles + group_ * p.a.group;
+    b_ = p.b;
+    fetches_ = p.next != nullptr;
+    next_ = fetches_ ? p.next + group_ * p.steps * kFetch * 4 : a_;  // an address in any case
+    finished_ = sums_;
+    sums_ = p.c + group_ * 32 * 32;
+    accumulate_ = p.accumulate;
+    left_in_group_ = p.steps - 1;
+    ++group_;
+  }
+
   Product products_[2];
   int count_ = 0;
   int index_ = 0;
-  int64_t steps_left_ = 0;
   int64_t group_ = 0;
-  int64_t step_ = 0;
+  int64_t steps_left_ = 0;
+  int64_t left_in_group_ = 0;  // after the step under way
   // Of the step under way.
-  TilePair a_, b_;
-  const char* next_;
-  bool is_first_;
-  bool accumulate_;
+  const char* a_ = nullptr;
+  const float* b_ = nullptr;
+  const char* next_ = nullptr;
+  bool fetches_ = false;
+  bool accumulate_ = false;
   float* sums_ = nullptr;
   float* finished_ = nullptr;
 };
@@ -237,6 +256,9 @@ inline void pack_row(const char* row, int64_t bytes, int64_t steps, char* packed
     if (rest > 0) __builtin_memcpy(to, row + step * 64, static_cast<size_t>(rest));
   }
 }
+
+// Of the nearest cache.
+constexpr int64_t kNearBytes = 48 << 10;
 
 struct AmxEngine {
   static constexpr int64_t kElementSize = sizeof(uint16_t);
@@ -276,11 +298,14 @@ struct AmxEngine {
     return {shape.keys / 32, shape.dim / 32, keys, static_cast<const float*>(q), logits, false, next};
   }
 
+  // Null stays null.
+  static const char* from(const char* next, int64_t offset) { return next == nullptr ? nullptr : next + offset; }
+
   static Product keys_product(const TileShape& shape, const Turn& turn, float* logits) {
     const int64_t offset = turn.first_key * shape.dim * kElementSize;
     const char* keys = static_cast<const char*>(turn.visit->block->keys) + offset;
     return keys_product(shape, packed_rows(keys, shape.dim / 32), turn.visit->strip->q, logits,
-                        turn.visit->next_keys + offset / kParts);
+                        from(turn.visit->next_keys, offset / kParts));
   }
 
   static Product values_product(const TileShape& shape, const Turn& turn, int64_t block_keys, const float* weights) {
@@ -291,7 +316,7 @@ struct AmxEngine {
             weights,
             turn.visit->strip->o,
             true,
-            turn.visit->next_values + turn.first_key * shape.dim * kElementSize / kParts};
+            from(turn.visit->next_values, turn.first_key * shape.dim * kElementSize / kParts)};
   }
 
   static void run(const Product& product) {
@@ -301,8 +326,7 @@ struct AmxEngine {
   }
 
   static Product keys_product(const TileShape& shape, const void* keys, const void* q, float* logits) {
-    const char* tiles = static_cast<const char*>(keys);
-    return keys_product(shape, packed_rows(tiles, shape.dim / 32), q, logits, tiles);
+    return keys_product(shape, packed_rows(static_cast<const char*>(keys), shape.dim / 32), q, logits, nullptr);
   }
 
   static void logits(const TileShape& shape, const void* keys, const void* q, float* result) {
@@ -310,18 +334,28 @@ struct AmxEngine {
     run(keys_product(shape, keys, q, result));
   }
 
+  // A step of the products, and f(n) for n = 0..kCount-1 between its quarters.
+  template <int kCount, bool kIsFirst, typename F>
+  PBS_ATTN_INLINED static void do_step(Products& products, const F& f) {
+    for_quarters([&](auto quarter) PBS_ATTN_INLINED {
+      constexpr int kBegin = quarter * kCount / 4, kEnd = (quarter + 1) * kCount / 4;
+      products.do_quarter<quarter, kIsFirst>();
+      for_numbers<kBegin>(std::make_integer_sequence<int, kEnd - kBegin>(), f);
+    });
+  }
+
   // Goes through keys while products are under way: work(key, n) for n = 0..kKeys-1 in each of their steps. Returns the
   // first key that is left.
   template <int kKeys, typename F>
-  static int64_t work_beside(Products& products, int64_t keys, const F& work) {
+  PBS_ATTN_INLINED static int64_t work_beside(Products& products, int64_t keys, const F& work) {
     int64_t j = 0;
     for (; products.steps_left() > 0 && j + kKeys <= keys; j += kKeys) {
-      products.begin_step();
-      for_quarters([&](auto quarter) {
-        products.do_quarter<quarter.value>();
-#pragma GCC unroll 16
-        for (int n = quarter.value * kKeys / 4; n < (quarter.value + 1) * kKeys / 4; ++n) work(j, n);
-      });
+      const auto work_at = [&](auto n) PBS_ATTN_INLINED { work(j, n); };
+      if (products.begin_step()) {
+        do_step<kKeys, true>(products, work_at);
+      } else {
+        do_step<kKeys, false>(products, work_at);
+      }
     }
     return j;
   }
@@ -329,7 +363,7 @@ struct AmxEngine {
   // So many keys to a step that work and products end together, or the products later: never do they store sums for
   // keys that are still to come.
   template <typename F>
-  static int64_t work_beside(Products& products, int64_t keys, const F& work) {
+  PBS_ATTN_INLINED static int64_t work_beside(Products& products, int64_t keys, const F& work) {
     const int64_t steps = products.steps_left();
     if (2 * steps >= keys) return work_beside<2>(products, keys, work);
     if (4 * steps >= keys) return work_beside<4>(products, keys, work);
@@ -338,13 +372,15 @@ struct AmxEngine {
     return work_beside<32>(products, keys, work);
   }
 
-  static void weigh(const TileShape& shape, const float* logits, float* weights, Products& products,
-                    Bfloat16Weigher& weigher) {
+  PBS_ATTN_INLINED static void weigh(const TileShape& shape, const float* logits, float* weights, Products& products,
+                                     Bfloat16Weigher& weigher) {
     memory_barrier();
-    const int64_t left = work_beside(
-        products, shape.keys, [&](int64_t j, int n) { weigher.weigh_pair(j + n / kNv * 2, n % kNv, logits, weights); });
+    Products running = std::exchange(products, {});  // a copy of its own can stay in registers
+    const int64_t left = work_beside(running, shape.keys, [&](int64_t j, auto n) PBS_ATTN_INLINED {
+      weigher.weigh_pair<n % kNv>(j + n / kNv * 2, logits, weights);
+    });
     weigher.weigh_from(left, shape.keys, logits, weights);
-    products.finish();
+    running.finish();
     memory_barrier();
   }
 
@@ -383,12 +419,20 @@ struct AmxEngine {
                         strip.sum, shrink, weigh_all);
   }
 
+  // Of a turn: the nearest cache holds logits and weights of two turns, queries, and sums.
+  static int64_t keys_at_once(const TileShape& shape) {
+    const auto bytes = [&](int64_t keys) { return kStripWidth * (keys * (4 + 2 * 2) + shape.dim * (2 + 4)); };
+    int64_t keys = shape.keys;
+    while (keys > 64 && keys % 64 == 0 && bytes(keys) > kNearBytes) keys /= 2;
+    return keys;
+  }
+
   // While the keys of a turn are weighed, the values of the one before are added, and then the logits of the one after
   // computed: the vector units and the matrix unit work at the same time. The new logits may take the place of the old:
   // in the second half of the products, each 32 of them are stored when those have been weighed.
   static void attend(const TileShape& block_shape, const Visit* visits, int64_t visit_count, float* scratch) {
     TileShape shape = block_shape;
-    for (shape.keys = shape.dim <= 64 ? 64 : 128; block_shape.keys % shape.keys != 0;) shape.keys /= 2;
+    shape.keys = keys_at_once(block_shape);
     const int64_t parts = block_shape.keys / shape.keys, count = visit_count * parts;
     const auto turn = [&](int64_t n) { return Turn{visits + n / parts, n % parts * shape.keys}; };
     const int64_t tile = shape.keys * kStripWidth;
@@ -426,7 +470,8 @@ struct AmxEngine {
       if (s + 1 < strip_count) products.add(keys_product(shape, keys, strips[s + 1].q, logits[(s + 1) % 2]));
       KeySums<Bfloat16Weigher::power> key_sums(shape.scale, strips[s], weights + s * kStripWidth, sums);
       memory_barrier();
-      int64_t j = work_beside(products, shape.keys, [&](int64_t key, int n) { key_sums.add(key + n, logits[s % 2]); });
+      int64_t j = work_beside(products, shape.keys,
+                              [&](int64_t key, auto n) PBS_ATTN_INLINED { key_sums.add(key + n, logits[s % 2]); });
       for (; j < shape.keys; ++j) key_sums.add(j, logits[s % 2]);
       products.finish();
       memory_barrier();
@@ -471,11 +516,11 @@ void pack_weight_panel(const Rows& rows, int64_t count, int64_t first_column, in
 
 // c (32, 32) [+]= a b over some steps of packed panels.
 inline void multiply_panels(int64_t steps, const char* a, const char* b, bool accumulate, float* c) {
-  for_quarters([&](auto quarter) { begin_quarter<quarter.value>(accumulate, c); });
+  for_quarters([&](auto quarter) { begin_quarter<quarter>(accumulate, c); });
   for (int64_t i = 0; i < steps; ++i, a += kPanelStepBytes, b += kPanelStepBytes) {
-    for_quarters([&](auto quarter) { multiply_quarter<quarter.value, Passing::kB>(packed_pair(a), packed_pair(b)); });
+    for_quarters([&](auto quarter) { multiply_quarter<quarter, Passing::kB>(packed_pair(a), packed_pair(b)); });
   }
-  for_quarters([&](auto quarter) { end_quarter<quarter.value>(c); });
+  for_quarters([&](auto quarter) { end_quarter<quarter>(c); });
 }
 
 void multiply_row_panel(int64_t steps, const char* x, const char* w, int64_t panel_bytes, int64_t panels,

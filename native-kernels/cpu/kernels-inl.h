@@ -5,6 +5,9 @@
 // No header with inline functions may be included from here on: the linker would keep one copy for all instruction
 // sets.
 
+// What has to be inlined for vectors to stay in registers, functions and lambdas; compilers tire of it in long ones.
+#define PBS_ATTN_INLINED __attribute__((always_inline))
+
 typedef float VecF __attribute__((vector_size(kWidth * 4)));
 typedef int32_t VecI __attribute__((vector_size(kWidth * 4)));
 typedef uint32_t VecU __attribute__((vector_size(kWidth * 4)));
@@ -21,18 +24,18 @@ constexpr float kMaxLag = 6;
 constexpr float kMaxWeight = 403.4288f;  // e^kMaxLag
 
 template <typename V, typename T>
-inline V load(const T* p) {
+PBS_ATTN_INLINED inline V load(const T* p) {
   V v;
   __builtin_memcpy(&v, p, sizeof(V));
   return v;
 }
 
 template <typename V, typename T>
-inline void store(T* p, V v) {
+PBS_ATTN_INLINED inline void store(T* p, V v) {
   __builtin_memcpy(p, &v, sizeof(V));
 }
 
-inline VecF broadcast(float x) { return x - VecF{}; }
+PBS_ATTN_INLINED inline VecF broadcast(float x) { return x - VecF{}; }
 
 constexpr float kLog2E = 1.44269504f;
 
@@ -476,14 +479,17 @@ void attend(const TileShape& shape, const Visit* visits, int64_t count, float* s
   for (const Visit* visit = visits; visit < visits + count; ++visit) {
     const KeyBlock& block = *visit->block;
     const QueryStrip& strip = *visit->strip;
+    const void* next_keys = visit->next_keys != nullptr ? visit->next_keys : block.keys;
+    const void* next_values = visit->next_values != nullptr ? visit->next_values : block.values;
     float shrink[kStripWidth];
-    E::multiply_keys(shape, block.keys, shape.dim * E::kElementSize, strip.q, scratch, visit->next_keys);
+    E::multiply_keys(shape, block.keys, shape.dim * E::kElementSize, strip.q, scratch,
+                     static_cast<const char*>(next_keys));
     const bool rescale = softmax_tile(
         shape.keys, shape.scale, masked_positions(*visit), strip.first_position, strip.window, scratch, strip.max,
         strip.sum, shrink,
         [&](const VecF* shift, VecF* total) { E::weigh_keys(shape.keys, shape.scale, shift, scratch, total); });
     if (block.values == nullptr) continue;
-    E::add_values(shape, block.values, scratch, rescale, shrink, strip.o, visit->next_values);
+    E::add_values(shape, block.values, scratch, rescale, shrink, strip.o, static_cast<const char*>(next_values));
   }
 }
 
@@ -507,7 +513,7 @@ struct KeySums {
     }
   }
 
-  void add(int64_t j, const float* logits) {
+  PBS_ATTN_INLINED void add(int64_t j, const float* logits) {
     VecF total = load<VecF>(sums + j * kWidth);
 #pragma GCC unroll 8
     for (int v = 0; v < kNv; ++v) {

@@ -41,14 +41,14 @@ struct QueryStrip {
   int32_t window;  // keys that a query sees, its own the last of them; INT32_MAX: all up to its own
 };
 
-// A block is fetched from memory in as many parts, one in each of the visits before it.
+// A block is fetched from memory in as many parts, one in each of some visits before it.
 constexpr int64_t kParts = 4;
 
 // A strip's turn with a key block.
 struct Visit {
   const KeyBlock* block;
   const QueryStrip* strip;
-  // Parts of keys and of values that are needed soon, block size / kParts from here on; any address will do.
+  // Parts of keys and of values that are needed soon, block size / kParts from here on; null: nothing to fetch.
   const char* next_keys;
   const char* next_values;
 };
