@@ -12,7 +12,7 @@ namespace pbs_attn {
 namespace {
 
 constexpr int64_t kTasksPerThread = 8;     // fewer leave a thread idle at the end
-constexpr int64_t kStripsPerTask = 16;     // which share what is fetched of keys and values
+constexpr int64_t kStripsPerTask = 32;     // which share what is fetched of keys and values
 constexpr int64_t kCachedBytes = 1 << 18;  // of keys and values that strips go through one after the other
 constexpr int64_t kVisitsAtOnce = 256;  // so that the list of them stays short; the first and last overlap with nothing
 

@@ -101,7 +101,7 @@ int64_t bound(int64_t seqlen, int64_t threads) {
   const int64_t keys = seqlen * (kGroup * 8 + 4);                    // scores, order; position
   const int64_t masks = kGroup * blocks * ((blocks + 63) / 64) * 8;  // a bit for each block
   const int64_t per_block = blocks * (kDim * 4 + 64 * kGroup);       // mean keys, work lists
-  const int64_t thread = int64_t{512} << 10;                         // tiles
+  const int64_t thread = 32 * 32 * kDim * 8 + (int64_t{512} << 10);  // strips of queries and their sums; tiles
   return packed + keys + masks + per_block + threads * thread + (int64_t{256} << 10);
 }
 
