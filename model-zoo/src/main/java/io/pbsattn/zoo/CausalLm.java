@@ -349,7 +349,9 @@ public final class CausalLm extends AbstractBlock implements StreamingBlock {
         if (inputs.size() > 1) {
             options.optMaxNewTokens(Math.toIntExact(inputs.get(1).toLongArray()[0]));
         }
-        return TokenGenerator.once(this, ids.getManager(), ids.toLongArray(), options);
+        long[] prompt = ids.toLongArray();
+        return TokenGenerator.once(
+                this, ids.getManager(), prompt, GenerationSettings.of(this, prompt, options));
     }
 
     /** {@inheritDoc} */

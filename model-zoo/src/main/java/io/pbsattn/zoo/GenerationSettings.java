@@ -16,13 +16,32 @@ record GenerationSettings(
         SamplingSettings sampling,
         PrefillOptions prefill) {
 
-    /** Settles options by what a model's folder says. */
-    static GenerationSettings of(
-            GenerationOptions options, GenerationConfig config, int promptTokens) {
+    /**
+     * Settles options by what a model's folder says.
+     *
+     * @param prompt ids
+     * @throws IllegalArgumentException if the prompt is empty or leaves no room for an answer in
+     *     the model's context
+     */
+    static GenerationSettings of(CausalLm model, long[] prompt, GenerationOptions options) {
+        if (prompt.length == 0) {
+            throw new IllegalArgumentException("prompt: expected at least one token");
+        }
+        if (prompt.length >= model.contextLimit()) {
+            throw new IllegalArgumentException(
+                    "context limit: the prompt has "
+                            + prompt.length
+                            + " tokens (a KV cache of "
+                            + model.cacheBytes(prompt.length)
+                            + " bytes), the limit is "
+                            + model.contextLimit()
+                            + " with the answer");
+        }
+        GenerationConfig config = model.generationConfig();
         return new GenerationSettings(
                 options.maxNewTokens() != null
                         ? options.maxNewTokens()
-                        : config.maxNewTokens(promptTokens),
+                        : config.maxNewTokens(prompt.length),
                 config.eosTokenIds(),
                 options.sampling(config.defaults()),
                 options.prefill());

@@ -16,14 +16,14 @@ import java.util.function.Predicate;
  */
 public final class TextGenerator implements AutoCloseable {
 
+    private final CausalLm model;
     private final PromptEncoder encoder;
     private final Detokenizer detokenizer;
     private final TokenGenerator generator;
-    private final int maxBatch;
 
     private TextGenerator(
             CausalLm model, PromptEncoder encoder, Detokenizer detokenizer, NDManager manager) {
-        maxBatch = model.maxBatch();
+        this.model = model;
         this.encoder = encoder;
         this.detokenizer = detokenizer;
         generator = new TokenGenerator(model, manager);
@@ -136,12 +136,13 @@ public final class TextGenerator implements AutoCloseable {
         List<TextRequest> requests = new ArrayList<>();
         for (String message : messages) {
             try {
-                requests.add(new TextRequest(encode(message, options), options, detokenizer));
+                requests.add(request(encode(message, options), options));
             } catch (IllegalArgumentException e) {
-                throw RollingBatch.named(requests.size(), e);
+                throw new IllegalArgumentException(
+                        "message " + requests.size() + ": " + e.getMessage(), e);
             }
         }
-        return RollingBatch.answer(generator, requests, maxBatch).stream()
+        return RollingBatch.answer(generator, requests, model.maxBatch()).stream()
                 .map(Generation::result)
                 .toList();
     }
@@ -209,8 +210,12 @@ public final class TextGenerator implements AutoCloseable {
      * @throws IllegalStateException if the answer before has neither ended nor been closed
      */
     public Generation stream(long[] promptIds, GenerationOptions options) {
-        return new TextRequest(promptIds, options, detokenizer)
-                .answer(generator.stream(promptIds, options));
+        TextRequest request = request(promptIds, options);
+        return request.answer(generator.stream(promptIds, request.settings()));
+    }
+
+    private TextRequest request(long[] promptIds, GenerationOptions options) {
+        return new TextRequest(model, promptIds, options, detokenizer);
     }
 
     /** {@inheritDoc} */
