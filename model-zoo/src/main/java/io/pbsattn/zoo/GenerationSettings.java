@@ -5,7 +5,7 @@ import java.util.Set;
 /**
  * How one prompt is continued, every value settled.
  *
- * @param maxNewTokens the most tokens, at least 1
+ * @param maxNewTokens the most tokens, at least 1 and no more than the context takes
  * @param eosTokenIds ids that end the answer
  * @param sampling how tokens are chosen
  * @param prefill how the prompt is prefilled
@@ -17,7 +17,7 @@ record GenerationSettings(
         PrefillOptions prefill) {
 
     /**
-     * Settles options by what a model's folder says.
+     * Settles options by what a model's folder says and its context takes.
      *
      * @param prompt ids
      * @throws IllegalArgumentException if the prompt is empty or leaves no room for an answer in
@@ -38,10 +38,12 @@ record GenerationSettings(
                             + " with the answer");
         }
         GenerationConfig config = model.generationConfig();
-        return new GenerationSettings(
+        int maxNewTokens =
                 options.maxNewTokens() != null
                         ? options.maxNewTokens()
-                        : config.maxNewTokens(prompt.length),
+                        : config.maxNewTokens(prompt.length);
+        return new GenerationSettings(
+                Math.min(maxNewTokens, model.contextLimit() - prompt.length),
                 config.eosTokenIds(),
                 options.sampling(config.defaults()),
                 options.prefill());

@@ -221,10 +221,12 @@ public final class KvCache implements AutoCloseable {
      * Replaces what the cache holds by the beginning of another cache of the same model and batch.
      *
      * @param tokens how many, at most what the other one holds
+     * @param room tokens that the cache is to be large enough for, so that it does not grow, and
+     *     copy all of it once more, when others follow; at least those
      */
-    void copyFrom(KvCache other, int tokens) {
+    void copyFrom(KvCache other, int tokens, int room) {
         length = 0;
-        reserve(tokens);
+        reserve(room);
         NDIndex held = new NDIndex(":, :, :{}", tokens);
         for (int i = 0; i < arrays.length && tokens > 0; ++i) {
             try (NDArray from = other.arrays[i].get(held);

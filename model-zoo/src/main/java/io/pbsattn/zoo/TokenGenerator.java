@@ -72,7 +72,7 @@ final class TokenGenerator implements AutoCloseable {
         DecodeBatch joined = batch;
         // While a beginning is copied, no step writes to the caches.
         synchronized (joined) {
-            Place place = placeFor(prompt);
+            Place place = placeFor(prompt, TokenStream.room(prompt.length, settings));
             place.stream =
                     new TokenStream(
                             model,
@@ -98,8 +98,10 @@ final class TokenGenerator implements AutoCloseable {
     /**
      * A free place whose cache holds the longest beginning of the prompt that is to be had: its
      * own, cut back to it, or a copy of another one's.
+     *
+     * @param room tokens that the cache is to be large enough for
      */
-    private Place placeFor(long[] prompt) {
+    private Place placeFor(long[] prompt, int room) {
         Place free = places.stream().filter(Place::isFree).max(byShared(prompt)).orElse(null);
         if (free == null) {
             free = new Place(model.newCache(manager, 1, model.contextLimit()));
@@ -108,7 +110,7 @@ final class TokenGenerator implements AutoCloseable {
         Place best = places.stream().max(byShared(prompt)).orElseThrow();
         int shared = reusable(best, prompt);
         if (shared > reusable(free, prompt)) {
-            free.cache.copyFrom(best.cache, shared);
+            free.cache.copyFrom(best.cache, shared, room);
         } else {
             free.cache.trimTo(shared);
         }

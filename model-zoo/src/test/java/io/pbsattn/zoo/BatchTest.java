@@ -2,6 +2,7 @@ package io.pbsattn.zoo;
 
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
+import io.pbsattn.torch.LibTorch;
 import io.pbsattn.torch.TorchType;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -368,6 +369,26 @@ public class BatchTest {
                 Assert.assertTrue(next.reusedTokens() >= shared, "kept " + next.reusedTokens());
             }
         }
+    }
+
+    /** A cache that takes over a beginning is made for the whole prompt and what follows it. */
+    @Test
+    public void copiedBeginningIsCopiedOnce() throws Exception {
+        String document = SENTENCE.repeat(4);
+        try (TokenGenerator generator = new TokenGenerator(model, manager)) {
+            generator.begin();
+            join(generator, document + "Why?", sampled()).nextLong();
+            TokenStream second =
+                    join(generator, document + "When?", sampled().optMaxNewTokens(300));
+            Assert.assertTrue(second.cache().length() > 100, "copied");
+            long address = address(second.cache());
+            second.nextLong();
+            Assert.assertEquals(address(second.cache()), address);
+        }
+    }
+
+    private long address(KvCache cache) {
+        return LibTorch.get().dataPointer(cache.keys(manager, 0, 0, 1));
     }
 
     /** What has been answered is released: one cache stays, for the prompt that comes next. */

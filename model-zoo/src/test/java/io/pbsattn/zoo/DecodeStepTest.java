@@ -216,7 +216,7 @@ public class DecodeStepTest {
 
     private static void copy(List<KvCache> from, List<KvCache> to) {
         for (int i = 0; i < from.size(); ++i) {
-            to.get(i).copyFrom(from.get(i), from.get(i).length());
+            to.get(i).copyFrom(from.get(i), from.get(i).length(), from.get(i).length());
         }
     }
 
@@ -275,7 +275,7 @@ public class DecodeStepTest {
             // few tokens follow, so that the window does not hide what is before them.
             KvCache shortSource = prefilled(model, ids, 45);
             for (int tokens : new int[] {580, 70, 0, 300, 45, 20}) {
-                copy.copyFrom(tokens > 45 || tokens == 0 ? source : shortSource, tokens);
+                copy.copyFrom(tokens > 45 || tokens == 0 ? source : shortSource, tokens, tokens);
                 Assert.assertEquals(copy.length(), tokens);
                 Assert.assertEquals(copy.sharedTokens(ids), tokens);
                 KvCache fresh = model.newCache(manager, 1, 700);
