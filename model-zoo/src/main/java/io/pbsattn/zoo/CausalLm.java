@@ -276,6 +276,11 @@ public final class CausalLm extends AbstractBlock implements StreamingBlock {
         return new DecodeStep(decoder, List.copyOf(caches)).run(inputIds);
     }
 
+    /** Makes a cache ready to take a token; a step does it for caches that are not. */
+    void prepareStep(NDManager scope, KvCache cache) {
+        DecodeStep.prepare(scope, decoder, cache);
+    }
+
     /** {@inheritDoc} */
     @Override
     protected NDList forwardInternal(

@@ -42,6 +42,9 @@ final class TokenStream implements PrimitiveIterator.OfLong, AutoCloseable {
     /** Those of the token to be chosen next; null if the last token has not run. */
     private float[] logits;
 
+    /** Is to be thrown instead of the token to be chosen next; null if nothing has failed. */
+    private RuntimeException failure;
+
     private boolean isReady;
     private FinishReason reason;
     private boolean isOpen = true;
@@ -121,6 +124,9 @@ final class TokenStream implements PrimitiveIterator.OfLong, AutoCloseable {
     /** Computes the next token, or finds that there is none. */
     private void advance() {
         checkCancelled();
+        if (failure != null) {
+            throw failure;
+        }
         if (decodeTokens == 0) {
             prefill();
         } else if (logits == null) {
@@ -175,6 +181,7 @@ final class TokenStream implements PrimitiveIterator.OfLong, AutoCloseable {
         return isOpen
                 && !isCancelled
                 && logits == null
+                && failure == null
                 && decodeTokens > 0
                 && decodeTokens < settings.maxNewTokens();
     }
@@ -191,6 +198,11 @@ final class TokenStream implements PrimitiveIterator.OfLong, AutoCloseable {
     void accept(float[] ofLastToken, long nanos) {
         logits = ofLastToken;
         decodeSeconds += nanos / 1e9;
+    }
+
+    /** Takes what has kept its cache from taking the last token; the stream ends by it. */
+    void fail(RuntimeException e) {
+        failure = e;
     }
 
     private void checkCancelled() {

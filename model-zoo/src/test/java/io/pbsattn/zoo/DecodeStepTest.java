@@ -196,14 +196,14 @@ public class DecodeStepTest {
             copy(before, caches);
             int[] left = {failing};
             ops.before =
-                    () -> {
+                    rows -> {
                         if (--left[0] == 0) {
                             throw new UnsupportedOperationException("enough");
                         }
                     };
             Assert.expectThrows(
                     UnsupportedOperationException.class, () -> model.decode(next, caches));
-            ops.before = () -> {};
+            ops.before = rows -> {};
             for (int i = 0; i < 2; ++i) {
                 Assert.assertEquals(caches.get(i).length(), before.get(i).length());
                 Assert.assertEquals(

@@ -9,6 +9,7 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.LongConsumer;
 
 /** Operations that note how many rows read weights, and that a test may hold up or make fail. */
 final class WatchedOps implements LayerOps {
@@ -18,8 +19,8 @@ final class WatchedOps implements LayerOps {
     /** The rows of each call that reads weights. */
     final List<Long> rows = new ArrayList<>();
 
-    /** Is called before the weights are read. */
-    Runnable before = () -> {};
+    /** Is called with the number of rows before they read weights. */
+    LongConsumer before = rows -> {};
 
     WatchedOps(TorchType type) {
         ops = LayerOps.of(type);
@@ -39,7 +40,7 @@ final class WatchedOps implements LayerOps {
     }
 
     private void note(NDArray x) {
-        before.run();
+        before.accept(x.getShape().get(0));
         rows.add(x.getShape().get(0));
     }
 
