@@ -207,6 +207,11 @@ public final class CausalLm extends AbstractBlock implements StreamingBlock {
         return new KvCache(manager, config, dtype(), batch, maxTokens);
     }
 
+    /** Which rotary table the keys of a prompt of a length are turned by. */
+    int keyTable(int tokens) {
+        return decoder.rope().keyTable(tokens);
+    }
+
     /** The memory that the cache of a sequence takes at a length, in bytes. */
     long cacheBytes(int tokens) {
         return KvCache.bytes(config, dtype(), tokens);

@@ -13,6 +13,11 @@ import java.util.function.Predicate;
  * Answers messages with a model. It keeps what it has read: a message that begins like the one
  * before, as questions about one document do, is prefilled only from where it differs. Not to be
  * used from several threads at once, but for {@link Generation#cancel}.
+ *
+ * <p>With dense attention a beginning that is reused is, to within rounding, what reading it again
+ * would give; where rotary frequencies depend on the length of a prompt ({@code dynamic}, {@code
+ * longrope}), prompts with other frequencies do not reuse it. Sparse attention chooses keys by the
+ * queries of what is read at once, and so may choose others where a beginning is reused.
  */
 public final class TextGenerator implements AutoCloseable {
 
@@ -124,7 +129,7 @@ public final class TextGenerator implements AutoCloseable {
      *
      * <p>The order of sums in a step depends on how many messages it decodes, so tokens that are as
      * likely as each other to within rounding may change places, in bfloat16 more often than in
-     * float32.
+     * float32. What is said above about a beginning that is reused is true of these messages too.
      *
      * @param messages what the user says
      * @param options how to answer

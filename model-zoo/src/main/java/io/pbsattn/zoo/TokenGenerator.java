@@ -117,13 +117,17 @@ final class TokenGenerator implements AutoCloseable {
         return free;
     }
 
-    private static Comparator<Place> byShared(long[] prompt) {
+    private Comparator<Place> byShared(long[] prompt) {
         return Comparator.comparingInt(place -> reusable(place, prompt));
     }
 
-    /** What a cache saves; the last token runs in any case, for its logits. */
-    private static int reusable(Place place, long[] prompt) {
-        int shared = Math.min(place.cache.sharedTokens(prompt), prompt.length - 1);
+    /**
+     * What a cache saves: tokens whose keys are what they would be without it. The last token runs
+     * in any case, for its logits.
+     */
+    private int reusable(Place place, long[] prompt) {
+        int same = place.cache.sharedTokens(prompt, model.keyTable(prompt.length));
+        int shared = Math.min(same, prompt.length - 1);
         return shared < MIN_REUSED_TOKENS ? 0 : shared;
     }
 
