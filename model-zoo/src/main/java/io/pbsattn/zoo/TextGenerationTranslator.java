@@ -7,7 +7,6 @@ import ai.djl.translate.Batchifier;
 import ai.djl.translate.TranslateException;
 import ai.djl.translate.TranslatorContext;
 import java.io.IOException;
-import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.Iterator;
@@ -45,11 +44,10 @@ abstract class TextGenerationTranslator<I, O> implements StreamingTranslator<I, 
                             + model.getBlock());
         }
         block = causalLm;
-        Path folder = model.getModelPath();
-        encoder = PromptEncoder.open(folder);
+        encoder = PromptEncoder.open(model.getModelPath());
         // Nobody closes a translator; without the model it is of no use.
         model.getNDManager().attachUncappedInternal(UUID.randomUUID().toString(), encoder);
-        detokenizer = TextGenerator.openDetokenizer(encoder, folder);
+        detokenizer = encoder.openDetokenizer();
     }
 
     /** What the input asks. */

@@ -1,9 +1,7 @@
 package io.pbsattn.zoo;
 
-import ai.djl.huggingface.tokenizers.HuggingFaceTokenizer;
 import ai.djl.ndarray.NDManager;
 import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -46,29 +44,18 @@ public final class TextGenerator implements AutoCloseable {
      */
     public static TextGenerator open(CausalLm model, Path folder, NDManager manager)
             throws IOException, CheckpointException {
-        PromptEncoder encoder = PromptEncoder.open(folder);
-        return new TextGenerator(model, encoder, openDetokenizer(encoder, folder), manager);
+        return of(model, PromptEncoder.open(folder), manager);
     }
 
-    /**
-     * Opens a folder's tokenizer, which neither cuts nor pads, nor adds special tokens by itself.
-     */
-    static HuggingFaceTokenizer openTokenizer(Path folder) throws IOException, CheckpointException {
-        Path file = folder.resolve("tokenizer.json");
-        if (!Files.isRegularFile(file)) {
-            throw new CheckpointException(file + ": no such file");
-        }
-        return HuggingFaceTokenizer.builder()
-                .optTokenizerPath(file)
-                .optTruncation(false)
-                .optPadding(false)
-                .build();
-    }
-
-    /** Opens the way back, from ids to text. */
-    static Detokenizer openDetokenizer(PromptEncoder encoder, Path folder)
+    /** Makes a generator that owns an encoder, which is closed if there is to be no generator. */
+    static TextGenerator of(CausalLm model, PromptEncoder encoder, NDManager manager)
             throws IOException, CheckpointException {
-        return Detokenizer.open(encoder.tokenizer(), folder.resolve("tokenizer.json"));
+        try {
+            return new TextGenerator(model, encoder, encoder.openDetokenizer(), manager);
+        } catch (IOException | CheckpointException | RuntimeException e) {
+            encoder.close();
+            throw e;
+        }
     }
 
     /**

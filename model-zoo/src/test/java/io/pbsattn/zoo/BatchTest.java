@@ -624,7 +624,7 @@ public class BatchTest {
     }
 
     private long[] encode(String text) throws Exception {
-        try (var tokenizer = TextGenerator.openTokenizer(folder)) {
+        try (var tokenizer = PromptEncoder.openTokenizer(folder)) {
             return tokenizer.encode(text, true, false).getIds();
         }
     }
@@ -636,7 +636,7 @@ public class BatchTest {
     private List<TextRequest> requests(List<String> messages, GenerationOptions options)
             throws Exception {
         PromptEncoder encoder = PromptEncoder.open(folder);
-        Detokenizer detokenizer = TextGenerator.openDetokenizer(encoder, folder);
+        Detokenizer detokenizer = encoder.openDetokenizer();
         List<TextRequest> requests = new ArrayList<>();
         for (String message : messages) {
             requests.add(new TextRequest(model, encode(message), options, detokenizer));

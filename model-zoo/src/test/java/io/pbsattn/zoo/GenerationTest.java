@@ -488,7 +488,7 @@ public class GenerationTest {
     }
 
     private long[] ids(String text) throws Exception {
-        try (var tokenizer = TextGenerator.openTokenizer(folder)) {
+        try (var tokenizer = PromptEncoder.openTokenizer(folder)) {
             return tokenizer.encode(text, true, false).getIds();
         }
     }
