@@ -74,6 +74,11 @@ public final class KvCache implements AutoCloseable {
         return maxTokens;
     }
 
+    /** Returns the number of tokens that there is room for without growing. */
+    int capacity() {
+        return capacity;
+    }
+
     /**
      * Returns the memory that the cache takes at a length.
      *

@@ -2,7 +2,6 @@ package io.pbsattn.zoo;
 
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
-import io.pbsattn.torch.LibTorch;
 import io.pbsattn.torch.TorchType;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -425,14 +424,10 @@ public class BatchTest {
             TokenStream second =
                     join(generator, document + "When?", sampled().optMaxNewTokens(300));
             Assert.assertTrue(second.cache().length() > 100, "copied");
-            long address = address(second.cache());
+            int capacity = second.cache().capacity();
             second.nextLong();
-            Assert.assertEquals(address(second.cache()), address);
+            Assert.assertEquals(second.cache().capacity(), capacity);
         }
-    }
-
-    private long address(KvCache cache) {
-        return LibTorch.get().dataPointer(cache.keys(manager, 0, 0, 1));
     }
 
     /** What has been answered is released: one cache stays, for the prompt that comes next. */

@@ -135,6 +135,18 @@ public class DecodeStepTest {
         }
     }
 
+    /** Keys that are computed anew have the room that was made for the answer. */
+    @Test
+    public void newKeysKeepTheRoom() throws Exception {
+        CausalLm model = load("phi3_longrope_window");
+        KvCache cache = prefilled(model, new long[50], 50);
+        cache.reserve(400);
+        int capacity = cache.capacity();
+        model.decode(manager.ones(new Shape(1, 1), DataType.INT64), cache);
+        Assert.assertEquals(cache.turnedBy(1), 51);
+        Assert.assertEquals(cache.capacity(), capacity);
+    }
+
     /** A cache of several sequences may stand beside caches of one. */
     @Test
     public void cachesOfSeveralSequencesMix() throws Exception {
