@@ -15,7 +15,6 @@ import java.util.List;
 import java.util.TreeSet;
 import java.util.concurrent.Callable;
 import java.util.function.DoubleSupplier;
-import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
@@ -31,18 +30,18 @@ final class BenchDecodeCommand implements Callable<Integer> {
 
     private static final long SEED = 20251121;
 
-    @CommandLine.Spec private CommandLine.Model.CommandSpec spec;
-
     @Mixin private ModelOption model;
 
     @Option(
             names = "--context",
+            converter = PositiveNumber.class,
             defaultValue = "512",
             description = "Tokens that each sequence holds before (default 512).")
     private int context;
 
     @Option(
             names = "--batch",
+            converter = PositiveNumber.class,
             split = ",",
             defaultValue = "1,2,4,8",
             description = "Sequences, separated by commas (default 1,2,4,8); 1 is always measured.")
@@ -50,12 +49,14 @@ final class BenchDecodeCommand implements Callable<Integer> {
 
     @Option(
             names = "--tokens",
+            converter = PositiveNumber.class,
             defaultValue = "16",
             description = "Tokens that each sequence decodes in a run (default 16).")
     private int tokens;
 
     @Option(
             names = "--runs",
+            converter = PositiveNumber.class,
             defaultValue = "5",
             description = "Runs of each batch size; their median counts (default 5).")
     private int runs;
@@ -67,10 +68,6 @@ final class BenchDecodeCommand implements Callable<Integer> {
     /** {@inheritDoc} */
     @Override
     public Integer call() throws IOException, CheckpointException {
-        requirePositive("--batch", batches.stream().mapToInt(Integer::intValue).min().orElse(0));
-        requirePositive("--context", context);
-        requirePositive("--tokens", tokens);
-        requirePositive("--runs", runs);
         TreeSet<Integer> sizes = new TreeSet<>(batches);
         sizes.add(1);
         Path folder = model.folder();
@@ -107,13 +104,6 @@ final class BenchDecodeCommand implements Callable<Integer> {
                     text.toString().stripTrailing());
         }
         return 0;
-    }
-
-    private void requirePositive(String option, int value) {
-        if (value < 1) {
-            throw new CommandLine.ParameterException(
-                    spec.commandLine(), option + ": expected positive numbers, found " + value);
-        }
     }
 
     private KvCache prefilled(NDManager manager, CausalLm loaded, long seed) {

@@ -25,7 +25,10 @@ final class BenchMakeModelCommand implements Callable<Integer> {
             description = "llama-1b (default), llama-8b or tiny.")
     private String shape;
 
-    @Option(names = "--layers", description = "Decoder layers; default: the shape's.")
+    @Option(
+            names = "--layers",
+            converter = PositiveNumber.class,
+            description = "Decoder layers; default: the shape's.")
     private Integer layers;
 
     @Parameters(paramLabel = "DIR", description = "Where it goes.")
@@ -39,10 +42,6 @@ final class BenchMakeModelCommand implements Callable<Integer> {
             throw new CommandLine.ParameterException(
                     spec.commandLine(),
                     "--shape: expected llama-1b, llama-8b or tiny, found '" + shape + "'");
-        }
-        if (layers != null && layers < 1) {
-            throw new CommandLine.ParameterException(
-                    spec.commandLine(), "--layers: expected at least 1, found " + layers);
         }
         new RandomModel(layers == null ? known : known.withLayers(layers), SEED).write(folder);
         spec.commandLine().getOut().println("wrote " + shape + " to " + folder);

@@ -32,18 +32,31 @@ final class BenchOperatorCommand implements Callable<Integer> {
 
     @Option(
             names = "--seqlen",
+            converter = PositiveNumber.class,
             split = ",",
             defaultValue = "8192,16384",
             description = "Tokens, separated by commas.")
     private List<Integer> seqlens;
 
-    @Option(names = "--q-heads", defaultValue = "8", description = "Query heads.")
+    @Option(
+            names = "--q-heads",
+            converter = PositiveNumber.class,
+            defaultValue = "8",
+            description = "Query heads.")
     private int qHeads;
 
-    @Option(names = "--kv-heads", defaultValue = "2", description = "Key and value heads.")
+    @Option(
+            names = "--kv-heads",
+            converter = PositiveNumber.class,
+            defaultValue = "2",
+            description = "Key and value heads.")
     private int kvHeads;
 
-    @Option(names = "--head-dim", defaultValue = "128", description = "Width of a head.")
+    @Option(
+            names = "--head-dim",
+            converter = PositiveNumber.class,
+            defaultValue = "128",
+            description = "Width of a head.")
     private int headDim;
 
     @Option(
@@ -64,6 +77,7 @@ final class BenchOperatorCommand implements Callable<Integer> {
 
     @Option(
             names = "--runs",
+            converter = PositiveNumber.class,
             defaultValue = "3",
             description = "Counted runs of each, of which the median is taken (default 3).")
     private int runs;
@@ -78,16 +92,13 @@ final class BenchOperatorCommand implements Callable<Integer> {
     /** {@inheritDoc} */
     @Override
     public Integer call() throws IOException {
-        boolean positive =
-                qHeads > 0
-                        && kvHeads > 0
-                        && headDim > 0
-                        && runs > 0
-                        && seqlens.stream().allMatch(n -> n > 0);
-        if (!positive || qHeads % kvHeads != 0) {
+        if (qHeads % kvHeads != 0) {
             throw new CommandLine.ParameterException(
                     spec.commandLine(),
-                    "expected positive numbers, --q-heads a multiple of --kv-heads");
+                    "--q-heads: expected a multiple of --kv-heads, found "
+                            + qHeads
+                            + " and "
+                            + kvHeads);
         }
         if (density != null && !(density >= 0.05 && density <= 1)) {
             throw new CommandLine.ParameterException(

@@ -39,6 +39,7 @@ final class BenchPrefillCommand implements Callable<Integer> {
 
     @Option(
             names = "--seqlen",
+            converter = PositiveNumber.class,
             split = ",",
             defaultValue = "2048,8192",
             description = "Tokens, separated by commas.")
@@ -55,6 +56,7 @@ final class BenchPrefillCommand implements Callable<Integer> {
 
     @Option(
             names = "--chunk-tokens",
+            converter = PositiveNumber.class,
             description = "Prefill in chunks of so many tokens; default: the whole prompt at once.")
     private Integer chunkTokens;
 
@@ -76,13 +78,14 @@ final class BenchPrefillCommand implements Callable<Integer> {
     /** {@inheritDoc} */
     @Override
     public Integer call() throws IOException, CheckpointException {
-        if (!seqlens.stream().allMatch(n -> n > 0)) {
-            throw new CommandLine.ParameterException(
-                    spec.commandLine(), "--seqlen: expected positive numbers");
-        }
         if (strength != null && !(strength >= 0 && strength <= 1)) {
             throw new CommandLine.ParameterException(
                     spec.commandLine(), "--strength: expected 0 to 1, found " + strength);
+        }
+        if (decodeTokens < 0) {
+            throw new CommandLine.ParameterException(
+                    spec.commandLine(),
+                    "--decode-tokens: expected at least 0, found " + decodeTokens);
         }
         Path folder = model.folder();
         List<Row> rows = new ArrayList<>();

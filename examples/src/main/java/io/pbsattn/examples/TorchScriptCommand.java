@@ -52,7 +52,11 @@ final class TorchScriptCommand implements Callable<Integer> {
             description = "A file that ends in .pt; docs/torchscript.md says how to make one.")
     private Path model;
 
-    @Option(names = "--tokens", defaultValue = "8192", description = "Length of the prompt.")
+    @Option(
+            names = "--tokens",
+            converter = PositiveNumber.class,
+            defaultValue = "8192",
+            description = "Length of the prompt.")
     private int tokens;
 
     @Option(
@@ -66,7 +70,11 @@ final class TorchScriptCommand implements Callable<Integer> {
             description = "Tokens from which on blocks are skipped; default: PbsConfig's.")
     private Integer minLength;
 
-    @Option(names = "--runs", defaultValue = "3", description = "Runs to take the median of.")
+    @Option(
+            names = "--runs",
+            converter = PositiveNumber.class,
+            defaultValue = "3",
+            description = "Runs to take the median of.")
     private int runs;
 
     @Mixin private JsonOption json;
@@ -74,10 +82,6 @@ final class TorchScriptCommand implements Callable<Integer> {
     /** {@inheritDoc} */
     @Override
     public Integer call() throws IOException, ModelException {
-        if (tokens < 1 || runs < 1) {
-            throw new CommandLine.ParameterException(
-                    spec.commandLine(), "--tokens and --runs: expected at least 1");
-        }
         PbsConfig config = config();
         Criteria<NDList, NDList> criteria =
                 Criteria.builder()

@@ -16,6 +16,7 @@ import java.util.List;
 import java.util.stream.Stream;
 import javax.imageio.ImageIO;
 import org.testng.Assert;
+import org.testng.annotations.DataProvider;
 import org.testng.annotations.Test;
 
 /** The command line's contract: exit status, and JSON alone on standard output. */
@@ -46,15 +47,47 @@ public class CommandLineTest {
         Assert.assertEquals(run("bench", "operator", "--min-length", "-1").status(), 2);
         Assert.assertEquals(run("bench", "operator", "--dtype", "float7").status(), 2);
         Assert.assertEquals(run("bench", "make-model", "--shape", "huge", "x").status(), 2);
-        Assert.assertEquals(run("bench", "make-model", "--layers", "0", "x").status(), 2);
         Assert.assertEquals(run("bench", "prefill", "--model", "x", "--strength", "2").status(), 2);
-        Assert.assertEquals(run("bench", "prefill", "--model", "x", "--seqlen", "0").status(), 2);
-        Assert.assertEquals(run("bench", "decode", "--model", "x", "--batch", "0").status(), 2);
-        Assert.assertEquals(run("bench", "decode", "--model", "x", "--context", "0").status(), 2);
-        Assert.assertEquals(run("bench", "decode", "--model", "x", "--tokens", "-1").status(), 2);
-        Assert.assertEquals(run("bench", "decode", "--model", "x", "--runs", "0").status(), 2);
         Assert.assertEquals(run("bench", "decode", "--batch", "1").status(), 2);
         Assert.assertEquals(run("--help").status(), 0);
+    }
+
+    @DataProvider
+    public Object[][] countedOptions() {
+        return new Object[][] {
+            {"bench operator", "--seqlen"},
+            {"bench operator", "--q-heads"},
+            {"bench operator", "--kv-heads"},
+            {"bench operator", "--head-dim"},
+            {"bench operator", "--runs"},
+            {"bench prefill --model x", "--seqlen"},
+            {"bench prefill --model x", "--chunk-tokens"},
+            {"bench decode --model x", "--batch"},
+            {"bench decode --model x", "--context"},
+            {"bench decode --model x", "--tokens"},
+            {"bench decode --model x", "--runs"},
+            {"bench make-model x", "--layers"},
+            {"torchscript --model x", "--tokens"},
+            {"torchscript --model x", "--runs"},
+        };
+    }
+
+    /** Before anything is loaded, with the option and what was found. */
+    @Test(dataProvider = "countedOptions")
+    public void countsAreFromOneOn(String command, String option) {
+        for (String value : List.of("0", "-1", "3.5", "99999999999")) {
+            Run run = run(with(command.split(" "), option, value));
+            Assert.assertEquals(run.status(), 2, run.err());
+            Assert.assertTrue(run.err().contains("'" + option), run.err());
+            Assert.assertTrue(run.err().contains("from 1 on, found '" + value + "'"), run.err());
+        }
+    }
+
+    @Test
+    public void decodeTokensMayBeNone() {
+        Run run = run("bench", "prefill", "--model", "x", "--decode-tokens", "-1");
+        Assert.assertEquals(run.status(), 2);
+        Assert.assertTrue(run.err().contains("--decode-tokens: expected at least 0"), run.err());
     }
 
     /** Each command that loads a model says so before it reads or loads anything. */

@@ -207,6 +207,11 @@ public final class CausalLm extends AbstractBlock implements StreamingBlock {
         return new KvCache(manager, config, dtype(), batch, maxTokens);
     }
 
+    /** Which rotary table the keys of a prompt of a length are turned by. */
+    int keyTable(int tokens) {
+        return decoder.rope().keyTable(tokens);
+    }
+
     /** The memory that the cache of a sequence takes at a length, in bytes. */
     long cacheBytes(int tokens) {
         return KvCache.bytes(config, dtype(), tokens);
@@ -274,6 +279,11 @@ public final class CausalLm extends AbstractBlock implements StreamingBlock {
         }
         caches.forEach(cache -> cache.checkRoom(1));
         return new DecodeStep(decoder, List.copyOf(caches)).run(inputIds);
+    }
+
+    /** Makes a cache ready to take a token; a step does it for caches that are not. */
+    void prepareStep(NDManager scope, KvCache cache) {
+        DecodeStep.prepare(scope, decoder, cache);
     }
 
     /** {@inheritDoc} */
@@ -349,7 +359,9 @@ public final class CausalLm extends AbstractBlock implements StreamingBlock {
         if (inputs.size() > 1) {
             options.optMaxNewTokens(Math.toIntExact(inputs.get(1).toLongArray()[0]));
         }
-        return TokenGenerator.once(this, ids.getManager(), ids.toLongArray(), options);
+        long[] prompt = ids.toLongArray();
+        return TokenGenerator.once(
+                this, ids.getManager(), prompt, GenerationSettings.of(this, prompt, options));
     }
 
     /** {@inheritDoc} */

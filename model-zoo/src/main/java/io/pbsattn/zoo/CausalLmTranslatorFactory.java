@@ -33,7 +33,9 @@ import java.util.Set;
  *
  * <p>The arguments of {@link GenerationOptions#of} say how messages are answered. By {@code
  * batchPredict} messages of any lengths are decoded together, up to {@link CausalLm#maxBatch} at a
- * time; each answer is what {@code predict} gives.
+ * time; each answer is what {@code predict} gives. A message that cannot be answered makes the call
+ * fail before any is answered. Only to {@code Output}, where the others of a batch may be somebody
+ * else's, it is refused by itself: its output has the code 400 and says why, and they are answered.
  */
 public final class CausalLmTranslatorFactory implements TranslatorFactory, Serializable {
 

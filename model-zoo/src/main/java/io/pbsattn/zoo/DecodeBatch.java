@@ -32,22 +32,40 @@ final class DecodeBatch {
         streams.remove(stream);
     }
 
-    /** Runs the last token of a stream, and of each other one that waits for it. */
+    /**
+     * Runs the last token of a stream, and of each other one that waits for it. A failure of the
+     * step is the failure of the stream that asked; but if the cache of another one cannot take a
+     * token, that one is left out, and fails when it is asked.
+     */
     synchronized void step(TokenStream asked, NDManager manager) {
         long begin = System.nanoTime();
-        List<TokenStream> waiting =
-                streams.stream().filter(s -> s == asked || s.awaitsStep()).toList();
-        long[] ids = waiting.stream().mapToLong(TokenStream::lastToken).toArray();
-        List<KvCache> caches = waiting.stream().map(TokenStream::cache).toList();
+        List<TokenStream> running = new ArrayList<>();
         float[] logits;
         try (NDManager scope = manager.newSubManager()) {
+            for (TokenStream stream : streams) {
+                if (stream == asked || (stream.awaitsStep() && canTakeToken(stream, scope))) {
+                    running.add(stream);
+                }
+            }
+            long[] ids = running.stream().mapToLong(TokenStream::lastToken).toArray();
+            List<KvCache> caches = running.stream().map(TokenStream::cache).toList();
             NDArray input = scope.create(ids, new Shape(ids.length, 1));
             logits = model.decode(input, caches).toFloatArray();
         }
         long nanos = System.nanoTime() - begin;
         int width = model.vocabSize();
-        for (int i = 0; i < ids.length; ++i) {
-            waiting.get(i).accept(Arrays.copyOfRange(logits, i * width, (i + 1) * width), nanos);
+        for (int i = 0; i < running.size(); ++i) {
+            running.get(i).accept(Arrays.copyOfRange(logits, i * width, (i + 1) * width), nanos);
+        }
+    }
+
+    private boolean canTakeToken(TokenStream stream, NDManager scope) {
+        try {
+            model.prepareStep(scope, stream.cache());
+            return true;
+        } catch (RuntimeException e) {
+            stream.fail(e);
+            return false;
         }
     }
 }

@@ -44,7 +44,7 @@ final class DecodeStep {
      */
     NDArray run(NDArray inputIds) {
         try (NDManager scope = inputIds.getManager().newSubManager()) {
-            caches.forEach(cache -> prepare(scope, cache));
+            caches.forEach(cache -> prepare(scope, decoder, cache));
             NDArray hidden = forwardLayers(scope, inputIds.reshape(rows));
             NDArray logits = decoder.weights().logits(scope, ops, hidden);
             advance(inputIds.toLongArray());
@@ -53,7 +53,11 @@ final class DecodeStep {
         }
     }
 
-    private void prepare(NDManager scope, KvCache cache) {
+    /**
+     * Makes a cache ready to take a token: what a step does for each cache by itself and may fail
+     * to do, for want of memory, without the others' doing. Done before, it is not done again.
+     */
+    static void prepare(NDManager scope, Decoder decoder, KvCache cache) {
         int length = cache.length() + 1;
         if (decoder.needsNewKeys(cache, length)) {
             new Prefill(decoder, new PrefillOptions()).renewKeys(scope, cache, length);

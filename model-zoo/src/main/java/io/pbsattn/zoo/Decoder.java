@@ -19,8 +19,8 @@ record Decoder(
         LayerOps ops,
         List<LayerAttention> attentions) {
 
-    /** Tells whether the keys of a cache are turned as those of a sequence of a length are not. */
+    /** Tells whether a sequence of a length cannot go on with the keys of a cache. */
     boolean needsNewKeys(KvCache cache, int length) {
-        return cache.length() > 0 && rope.keyTable(length) != cache.keyTable();
+        return rope.needsNewKeys() && cache.turnedBy(rope.keyTable(length)) < cache.length();
     }
 }

@@ -30,9 +30,12 @@ public final class KvCache implements AutoCloseable {
     private final int maxTokens;
     private final NDArray[] arrays;
     private final long[][] ids;
+
+    /** Which of the model's rotary tables the keys of each token were turned by. */
+    private int[] keyTables = {};
+
     private int capacity;
     private int length;
-    private int keyTable;
 
     KvCache(NDManager parent, DecoderConfig config, TorchType type, int batch, int maxTokens) {
         manager = parent.newSubManager();
@@ -69,6 +72,11 @@ public final class KvCache implements AutoCloseable {
      */
     public int maxTokens() {
         return maxTokens;
+    }
+
+    /** Returns the number of tokens that there is room for without growing. */
+    int capacity() {
+        return capacity;
     }
 
     /**
@@ -171,6 +179,7 @@ public final class KvCache implements AutoCloseable {
         for (int b = 0; b < batch; ++b) {
             ids[b] = Arrays.copyOf(ids[b], newCapacity);
         }
+        keyTables = Arrays.copyOf(keyTables, newCapacity);
         capacity = newCapacity;
     }
 
@@ -202,29 +211,39 @@ public final class KvCache implements AutoCloseable {
         for (int b = 0; b < batch; ++b) {
             System.arraycopy(more, b * tokens, ids[b], length, tokens);
         }
+        Arrays.fill(keyTables, length, length + tokens, table);
         length += tokens;
-        keyTable = table;
     }
 
-    /** Which of the model's rotary tables the keys were turned by. */
-    int keyTable() {
-        return keyTable;
+    /** Counts the tokens from the first on whose keys were turned by a rotary table. */
+    int turnedBy(int table) {
+        int tokens = 0;
+        while (tokens < length && keyTables[tokens] == table) {
+            ++tokens;
+        }
+        return tokens;
     }
 
-    /** Counts the tokens that the first sequence and a prompt begin with in common. */
-    int sharedTokens(long[] prompt) {
+    /**
+     * Counts the tokens that the first sequence and a prompt begin with in common, keys and all.
+     *
+     * @param table which of the model's rotary tables the prompt's keys are to be turned by
+     */
+    int sharedTokens(long[] prompt, int table) {
         int different = Arrays.mismatch(ids[0], 0, length, prompt, 0, prompt.length);
-        return different < 0 ? length : different;
+        return Math.min(different < 0 ? length : different, turnedBy(table));
     }
 
     /**
      * Replaces what the cache holds by the beginning of another cache of the same model and batch.
      *
      * @param tokens how many, at most what the other one holds
+     * @param room tokens that the cache is to be large enough for, so that it does not grow, and
+     *     copy all of it once more, when others follow; at least those
      */
-    void copyFrom(KvCache other, int tokens) {
+    void copyFrom(KvCache other, int tokens, int room) {
         length = 0;
-        reserve(tokens);
+        reserve(room);
         NDIndex held = new NDIndex(":, :, :{}", tokens);
         for (int i = 0; i < arrays.length && tokens > 0; ++i) {
             try (NDArray from = other.arrays[i].get(held);
@@ -235,8 +254,8 @@ public final class KvCache implements AutoCloseable {
         for (int b = 0; b < batch && tokens > 0; ++b) {
             System.arraycopy(other.ids[b], 0, ids[b], 0, tokens);
         }
+        System.arraycopy(other.keyTables, 0, keyTables, 0, tokens);
         length = tokens;
-        keyTable = other.keyTable;
     }
 
     /** The tokens (batch, length) that the cache holds, int64. */
@@ -265,7 +284,7 @@ public final class KvCache implements AutoCloseable {
         System.arraycopy(other.ids, 0, ids, 0, batch);
         capacity = other.capacity;
         length = other.length;
-        keyTable = other.keyTable;
+        keyTables = other.keyTables;
         other.capacity = 0;
         other.length = 0;
     }

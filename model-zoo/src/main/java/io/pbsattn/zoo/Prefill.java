@@ -79,7 +79,7 @@ final class Prefill {
     void renewKeys(NDManager scope, KvCache cache, int length) {
         try (KvCache fresh = cache.newEmpty(scope);
                 NDArray ids = cache.ids(scope)) {
-            fresh.reserve(length);
+            fresh.reserve(Math.max(length, cache.capacity()));
             extend(scope, ids, fresh, length);
             cache.takeOver(fresh);
         }

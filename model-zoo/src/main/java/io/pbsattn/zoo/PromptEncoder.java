@@ -2,6 +2,7 @@ package io.pbsattn.zoo;
 
 import ai.djl.huggingface.tokenizers.HuggingFaceTokenizer;
 import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
@@ -42,8 +43,23 @@ public final class PromptEncoder implements AutoCloseable {
         Path file = folder.resolve("tokenizer.json");
         Optional<ChatTemplate> template = ChatTemplate.read(folder);
         SpecialTokens specialTokens = SpecialTokens.read(file);
-        HuggingFaceTokenizer tokenizer = TextGenerator.openTokenizer(folder);
+        HuggingFaceTokenizer tokenizer = openTokenizer(folder);
         return new PromptEncoder(file, tokenizer, template, specialTokens);
+    }
+
+    /**
+     * Opens a folder's tokenizer, which neither cuts nor pads, nor adds special tokens by itself.
+     */
+    static HuggingFaceTokenizer openTokenizer(Path folder) throws IOException, CheckpointException {
+        Path file = folder.resolve("tokenizer.json");
+        if (!Files.isRegularFile(file)) {
+            throw new CheckpointException(file + ": no such file");
+        }
+        return HuggingFaceTokenizer.builder()
+                .optTokenizerPath(file)
+                .optTruncation(false)
+                .optPadding(false)
+                .build();
     }
 
     /**
@@ -112,6 +128,11 @@ public final class PromptEncoder implements AutoCloseable {
             }
         }
         return guarded;
+    }
+
+    /** Opens the way back, from ids to text; it is of use as long as the encoder is open. */
+    Detokenizer openDetokenizer() throws IOException, CheckpointException {
+        return Detokenizer.open(tokenizer, file);
     }
 
     HuggingFaceTokenizer tokenizer() {

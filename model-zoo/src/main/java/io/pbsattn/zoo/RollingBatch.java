@@ -24,18 +24,10 @@ final class RollingBatch {
      * @param requests the prompts
      * @param maxBatch the most that are answered at a time
      * @return the answers in the order of the prompts, each of them ended
-     * @throws IllegalArgumentException if a prompt cannot be answered; says which, before any is
      * @throws IllegalStateException if a stream of the generator is open
      */
     static List<Generation> answer(
             TokenGenerator generator, List<TextRequest> requests, int maxBatch) {
-        for (int n = 0; n < requests.size(); ++n) {
-            try {
-                generator.check(requests.get(n).ids(), requests.get(n).options());
-            } catch (IllegalArgumentException e) {
-                throw named(n, e);
-            }
-        }
         Deque<Integer> waiting = inOrder(requests);
         Generation[] answers = new Generation[requests.size()];
         List<Generation> live = new ArrayList<>();
@@ -45,7 +37,7 @@ final class RollingBatch {
                 while (!waiting.isEmpty() && live.size() < maxBatch) {
                     int n = waiting.remove();
                     TextRequest request = requests.get(n);
-                    answers[n] = request.answer(generator.join(request.ids(), request.options()));
+                    answers[n] = request.answer(generator.join(request.ids(), request.settings()));
                     live.add(answers[n]);
                     // Once it is prefilled, the next one finds what both begin with.
                     answers[n].skipToken();
@@ -66,10 +58,5 @@ final class RollingBatch {
                         .boxed()
                         .sorted(Comparator.comparing(n -> requests.get(n).ids(), Arrays::compare))
                         .toList());
-    }
-
-    /** Says of which message an exception tells. */
-    static IllegalArgumentException named(int message, IllegalArgumentException e) {
-        return new IllegalArgumentException("message " + message + ": " + e.getMessage(), e);
     }
 }

@@ -8,8 +8,9 @@ import java.util.function.UnaryOperator;
  * table of frequencies holds for sequences up to a length; where the kind has it so, longer ones
  * have others.
  *
- * <p>Keys in a cache are turned already. Where a sequence outgrows the table that they were turned
- * by, {@link #keyTable} says whether they are still of use.
+ * <p>Keys in a cache are turned already, by the table of the sequence that they were computed in. A
+ * longer sequence may have another one, see {@link #keyTable}; whether it can go on with them is a
+ * matter of the kind, see {@link #needsNewKeys}.
  */
 final class RopeConfig {
 
@@ -116,13 +117,24 @@ final class RopeConfig {
     }
 
     /**
-     * Returns which table the keys of a sequence have to be turned by; those of another one have to
-     * be computed anew.
+     * Returns a number for the frequencies of a sequence; lengths with the same frequencies have
+     * the same number.
      *
      * @param tokens length of the sequence
      */
     int keyTable(int tokens) {
-        return needsNewKeys && tokens > frequenciesUpTo ? 1 : 0;
+        if (tokens <= frequenciesUpTo) {
+            return 0;
+        }
+        return needsNewKeys ? 1 : tokens;
+    }
+
+    /**
+     * Tells whether a sequence that goes on with other frequencies needs its keys turned by them,
+     * all of them; else those that it has stay as they are.
+     */
+    boolean needsNewKeys() {
+        return needsNewKeys;
     }
 
     /** Returns the factor on cosines and sines. */

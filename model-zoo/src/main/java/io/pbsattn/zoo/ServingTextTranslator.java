@@ -21,6 +21,9 @@ import java.util.stream.StreamSupport;
  * of the form {@code {"inputs": "text", "parameters": {"temperature": 0.7}}}, whose parameters are
  * those of {@link GenerationOptions#of} and may be left out, is answered with {@code
  * {"generated_text": "text"}}. Streamed answers are plain text in either case.
+ *
+ * <p>A request that cannot be answered is refused by an exception, of which DJL Serving makes an
+ * answer with code 400. One of several gets that answer here, so that the others get theirs.
  */
 final class ServingTextTranslator extends TextGenerationTranslator<Input, Output> {
 
@@ -29,6 +32,7 @@ final class ServingTextTranslator extends TextGenerationTranslator<Input, Output
     private static final String CONTENT_TYPE = "Content-Type";
     private static final String JSON = "application/json";
     private static final String TEXT = "text/plain; charset=utf-8";
+    private static final int BAD_REQUEST = 400;
 
     private final Map<String, ?> arguments;
 
@@ -127,8 +131,28 @@ final class ServingTextTranslator extends TextGenerationTranslator<Input, Output
         return output(new IteratorBytesSupplier(pieces), TEXT);
     }
 
+    /**
+     * {@inheritDoc}
+     *
+     * <p>It looks like what DJL Serving itself answers to a {@link TranslateException}.
+     */
+    @Override
+    Output refused(int index, Exception why) {
+        JsonObject object = new JsonObject();
+        object.addProperty("code", BAD_REQUEST);
+        object.addProperty("type", TranslateException.class.getSimpleName());
+        object.addProperty("message", why.getMessage());
+        // The server makes this message the reason phrase of HTTP's status line, where neither line
+        // breaks nor long texts, as a request may bring them in, have a place.
+        Output output = new Output(BAD_REQUEST, "Bad Request");
+        return filled(output, BytesSupplier.wrap(object.toString()), JSON);
+    }
+
     private static Output output(BytesSupplier data, String contentType) {
-        Output output = new Output();
+        return filled(new Output(), data, contentType);
+    }
+
+    private static Output filled(Output output, BytesSupplier data, String contentType) {
         output.addProperty(CONTENT_TYPE, contentType);
         output.add(data);
         return output;
@@ -139,12 +163,18 @@ final class ServingTextTranslator extends TextGenerationTranslator<Input, Output
     }
 
     private static JsonObject json(Input input) throws TranslateException {
-        JsonObject json;
+        JsonElement element;
         try {
-            json = JsonParser.parseString(input.getData().getAsString()).getAsJsonObject();
-        } catch (JsonParseException | IllegalStateException e) {
-            throw new TranslateException("the request is not a JSON object", e);
+            element = JsonParser.parseString(input.getData().getAsString());
+        } catch (JsonParseException e) {
+            // Without a cause: the server tells its client the innermost message alone.
+            Throwable root = e.getCause() == null ? e : e.getCause();
+            throw new TranslateException("the request is not JSON: " + root.getMessage());
         }
+        if (!element.isJsonObject()) {
+            throw new TranslateException("the request is not a JSON object");
+        }
+        JsonObject json = element.getAsJsonObject();
         for (String key : json.keySet()) {
             if (!INPUTS.equals(key) && !PARAMETERS.equals(key)) {
                 throw new TranslateException(

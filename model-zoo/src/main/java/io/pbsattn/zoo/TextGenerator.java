@@ -1,9 +1,7 @@
 package io.pbsattn.zoo;
 
-import ai.djl.huggingface.tokenizers.HuggingFaceTokenizer;
 import ai.djl.ndarray.NDManager;
 import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -13,17 +11,22 @@ import java.util.function.Predicate;
  * Answers messages with a model. It keeps what it has read: a message that begins like the one
  * before, as questions about one document do, is prefilled only from where it differs. Not to be
  * used from several threads at once, but for {@link Generation#cancel}.
+ *
+ * <p>With dense attention a beginning that is reused is, to within rounding, what reading it again
+ * would give; where rotary frequencies depend on the length of a prompt ({@code dynamic}, {@code
+ * longrope}), prompts with other frequencies do not reuse it. Sparse attention chooses keys by the
+ * queries of what is read at once, and so may choose others where a beginning is reused.
  */
 public final class TextGenerator implements AutoCloseable {
 
+    private final CausalLm model;
     private final PromptEncoder encoder;
     private final Detokenizer detokenizer;
     private final TokenGenerator generator;
-    private final int maxBatch;
 
     private TextGenerator(
             CausalLm model, PromptEncoder encoder, Detokenizer detokenizer, NDManager manager) {
-        maxBatch = model.maxBatch();
+        this.model = model;
         this.encoder = encoder;
         this.detokenizer = detokenizer;
         generator = new TokenGenerator(model, manager);
@@ -41,29 +44,18 @@ public final class TextGenerator implements AutoCloseable {
      */
     public static TextGenerator open(CausalLm model, Path folder, NDManager manager)
             throws IOException, CheckpointException {
-        PromptEncoder encoder = PromptEncoder.open(folder);
-        return new TextGenerator(model, encoder, openDetokenizer(encoder, folder), manager);
+        return of(model, PromptEncoder.open(folder), manager);
     }
 
-    /**
-     * Opens a folder's tokenizer, which neither cuts nor pads, nor adds special tokens by itself.
-     */
-    static HuggingFaceTokenizer openTokenizer(Path folder) throws IOException, CheckpointException {
-        Path file = folder.resolve("tokenizer.json");
-        if (!Files.isRegularFile(file)) {
-            throw new CheckpointException(file + ": no such file");
-        }
-        return HuggingFaceTokenizer.builder()
-                .optTokenizerPath(file)
-                .optTruncation(false)
-                .optPadding(false)
-                .build();
-    }
-
-    /** Opens the way back, from ids to text. */
-    static Detokenizer openDetokenizer(PromptEncoder encoder, Path folder)
+    /** Makes a generator that owns an encoder, which is closed if there is to be no generator. */
+    static TextGenerator of(CausalLm model, PromptEncoder encoder, NDManager manager)
             throws IOException, CheckpointException {
-        return Detokenizer.open(encoder.tokenizer(), folder.resolve("tokenizer.json"));
+        try {
+            return new TextGenerator(model, encoder, encoder.openDetokenizer(), manager);
+        } catch (IOException | CheckpointException | RuntimeException e) {
+            encoder.close();
+            throw e;
+        }
     }
 
     /**
@@ -124,7 +116,7 @@ public final class TextGenerator implements AutoCloseable {
      *
      * <p>The order of sums in a step depends on how many messages it decodes, so tokens that are as
      * likely as each other to within rounding may change places, in bfloat16 more often than in
-     * float32.
+     * float32. What is said above about a beginning that is reused is true of these messages too.
      *
      * @param messages what the user says
      * @param options how to answer
@@ -136,12 +128,13 @@ public final class TextGenerator implements AutoCloseable {
         List<TextRequest> requests = new ArrayList<>();
         for (String message : messages) {
             try {
-                requests.add(new TextRequest(encode(message, options), options, detokenizer));
+                requests.add(request(encode(message, options), options));
             } catch (IllegalArgumentException e) {
-                throw RollingBatch.named(requests.size(), e);
+                throw new IllegalArgumentException(
+                        "message " + requests.size() + ": " + e.getMessage(), e);
             }
         }
-        return RollingBatch.answer(generator, requests, maxBatch).stream()
+        return RollingBatch.answer(generator, requests, model.maxBatch()).stream()
                 .map(Generation::result)
                 .toList();
     }
@@ -209,8 +202,12 @@ public final class TextGenerator implements AutoCloseable {
      * @throws IllegalStateException if the answer before has neither ended nor been closed
      */
     public Generation stream(long[] promptIds, GenerationOptions options) {
-        return new TextRequest(promptIds, options, detokenizer)
-                .answer(generator.stream(promptIds, options));
+        TextRequest request = request(promptIds, options);
+        return request.answer(generator.stream(promptIds, request.settings()));
+    }
+
+    private TextRequest request(long[] promptIds, GenerationOptions options) {
+        return new TextRequest(model, promptIds, options, detokenizer);
     }
 
     /** {@inheritDoc} */

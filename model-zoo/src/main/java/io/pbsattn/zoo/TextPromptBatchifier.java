@@ -2,10 +2,11 @@ package io.pbsattn.zoo;
 
 import ai.djl.ndarray.NDList;
 import ai.djl.translate.Batchifier;
-import java.util.Arrays;
-import java.util.List;
 
-/** Puts prompts of different lengths side by side; nothing is padded. */
+/**
+ * The prompts of a call are a batch already: {@link TextGenerationTranslator} makes it, since it
+ * has to know which outputs belong to which prompts.
+ */
 final class TextPromptBatchifier implements Batchifier {
 
     private static final long serialVersionUID = 1L;
@@ -13,14 +14,11 @@ final class TextPromptBatchifier implements Batchifier {
     /** {@inheritDoc} */
     @Override
     public NDList batchify(NDList[] inputs) {
-        if (inputs.length == 1) {
-            return inputs[0];
+        if (inputs.length != 1) {
+            throw new UnsupportedOperationException(
+                    "inputs: expected the prompts of one call, found those of " + inputs.length);
         }
-        List<TextRequest> requests =
-                Arrays.stream(inputs)
-                        .flatMap(input -> ((TextPrompts) input).requests().stream())
-                        .toList();
-        return new TextPrompts(inputs[0].getManager(), requests);
+        return inputs[0];
     }
 
     /** {@inheritDoc} */

@@ -28,16 +28,12 @@ final class TextPrompts extends NDList {
         this.requests = requests;
     }
 
-    List<TextRequest> requests() {
-        return requests;
-    }
-
     /** Begins the answer of a single prompt; the work is done as it is read. */
     Generation start(CausalLm model) {
         singletonOrThrow();
         TextRequest request = requests.get(0);
         TokenStream tokens =
-                TokenGenerator.once(model, getManager(), request.ids(), request.options());
+                TokenGenerator.once(model, getManager(), request.ids(), request.settings());
         answers = List.of(request.answer(tokens));
         return answers.get(0);
     }

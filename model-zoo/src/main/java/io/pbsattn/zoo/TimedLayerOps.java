@@ -2,18 +2,14 @@ package io.pbsattn.zoo;
 
 import ai.djl.ndarray.NDArray;
 import io.pbsattn.layer.LayerOps;
-import io.pbsattn.layer.Linear;
-import io.pbsattn.torch.TorchType;
-import java.util.List;
 
 /** Adds up the time that one prefill spends in linear layers. */
-final class TimedLayerOps implements LayerOps {
+final class TimedLayerOps extends HookedLayerOps {
 
-    private final LayerOps ops;
     private long nanos;
 
     TimedLayerOps(LayerOps ops) {
-        this.ops = ops;
+        super(ops);
     }
 
     double seconds() {
@@ -22,49 +18,9 @@ final class TimedLayerOps implements LayerOps {
 
     /** {@inheritDoc} */
     @Override
-    public TorchType type() {
-        return ops.type();
-    }
-
-    /** {@inheritDoc} */
-    @Override
-    public void normalize(NDArray x, NDArray weight, double eps, NDArray y) {
-        ops.normalize(x, weight, eps, y);
-    }
-
-    /** {@inheritDoc} */
-    @Override
-    public void linear(NDArray x, List<Linear> layers, List<NDArray> outputs) {
+    void readWeights(NDArray x, Runnable call) {
         long start = System.nanoTime();
-        ops.linear(x, layers, outputs);
+        call.run();
         nanos += System.nanoTime() - start;
-    }
-
-    /** {@inheritDoc} */
-    @Override
-    public void addLinear(NDArray x, Linear layer, NDArray sum) {
-        long start = System.nanoTime();
-        ops.addLinear(x, layer, sum);
-        nanos += System.nanoTime() - start;
-    }
-
-    /** {@inheritDoc} */
-    @Override
-    public void gated(NDArray x, Linear gate, Linear up, NDArray y) {
-        long start = System.nanoTime();
-        ops.gated(x, gate, up, y);
-        nanos += System.nanoTime() - start;
-    }
-
-    /** {@inheritDoc} */
-    @Override
-    public void rotate(NDArray x, NDArray cosines, NDArray sines, NDArray y) {
-        ops.rotate(x, cosines, sines, y);
-    }
-
-    /** {@inheritDoc} */
-    @Override
-    public NDArray attendRow(NDArray q, NDArray k, NDArray v, double softmaxScale) {
-        return ops.attendRow(q, k, v, softmaxScale);
     }
 }

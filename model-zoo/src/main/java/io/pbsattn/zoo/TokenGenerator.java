@@ -27,34 +27,24 @@ final class TokenGenerator implements AutoCloseable {
         this.manager = manager.newSubManager();
     }
 
-    /**
-     * Begins to continue a single prompt, whose cache is released when the stream ends, or at once
-     * if it does not begin.
-     */
+    /** Begins to continue a single prompt, whose cache is released when the stream ends. */
     static TokenStream once(
-            CausalLm model, NDManager manager, long[] prompt, GenerationOptions options) {
+            CausalLm model, NDManager manager, long[] prompt, GenerationSettings settings) {
         TokenGenerator generator = new TokenGenerator(model, manager);
-        try {
-            generator.begin();
-            return generator.join(prompt, options, generator.manager::close);
-        } catch (RuntimeException | Error e) {
-            generator.close();
-            throw e;
-        }
+        generator.begin();
+        return generator.join(prompt, settings, generator.manager::close);
     }
 
     /**
      * Begins to continue a prompt; the work is done as tokens are asked for.
      *
      * @param prompt ids, at least one
-     * @param options how to go about it
-     * @throws IllegalArgumentException if the prompt leaves no room for an answer in the model's
-     *     context
+     * @param settings how to go about it, for this prompt
      * @throws IllegalStateException if a stream before has not ended
      */
-    TokenStream stream(long[] prompt, GenerationOptions options) {
+    TokenStream stream(long[] prompt, GenerationSettings settings) {
         begin();
-        return join(prompt, options);
+        return join(prompt, settings);
     }
 
     /**
@@ -74,16 +64,15 @@ final class TokenGenerator implements AutoCloseable {
      * Begins to continue a prompt beside the other streams of the batch. What it begins with in
      * common with one of them, or with one that has ended, is not run again.
      */
-    TokenStream join(long[] prompt, GenerationOptions options) {
-        return join(prompt, options, () -> {});
+    TokenStream join(long[] prompt, GenerationSettings settings) {
+        return join(prompt, settings, () -> {});
     }
 
-    private TokenStream join(long[] prompt, GenerationOptions options, Runnable onEnd) {
-        GenerationSettings settings = check(prompt, options);
+    private TokenStream join(long[] prompt, GenerationSettings settings, Runnable onEnd) {
         DecodeBatch joined = batch;
         // While a beginning is copied, no step writes to the caches.
         synchronized (joined) {
-            Place place = placeFor(prompt);
+            Place place = placeFor(prompt, TokenStream.room(prompt.length, settings));
             place.stream =
                     new TokenStream(
                             model,
@@ -107,34 +96,12 @@ final class TokenGenerator implements AutoCloseable {
     }
 
     /**
-     * Checks that a prompt can be answered.
-     *
-     * @return how
-     * @throws IllegalArgumentException if it is empty or leaves no room for an answer in the
-     *     model's context
-     */
-    GenerationSettings check(long[] prompt, GenerationOptions options) {
-        if (prompt.length == 0) {
-            throw new IllegalArgumentException("prompt: expected at least one token");
-        }
-        if (prompt.length >= model.contextLimit()) {
-            throw new IllegalArgumentException(
-                    "context limit: the prompt has "
-                            + prompt.length
-                            + " tokens (a KV cache of "
-                            + model.cacheBytes(prompt.length)
-                            + " bytes), the limit is "
-                            + model.contextLimit()
-                            + " with the answer");
-        }
-        return GenerationSettings.of(options, model.generationConfig(), prompt.length);
-    }
-
-    /**
      * A free place whose cache holds the longest beginning of the prompt that is to be had: its
      * own, cut back to it, or a copy of another one's.
+     *
+     * @param room tokens that the cache is to be large enough for
      */
-    private Place placeFor(long[] prompt) {
+    private Place placeFor(long[] prompt, int room) {
         Place free = places.stream().filter(Place::isFree).max(byShared(prompt)).orElse(null);
         if (free == null) {
             free = new Place(model.newCache(manager, 1, model.contextLimit()));
@@ -143,20 +110,24 @@ final class TokenGenerator implements AutoCloseable {
         Place best = places.stream().max(byShared(prompt)).orElseThrow();
         int shared = reusable(best, prompt);
         if (shared > reusable(free, prompt)) {
-            free.cache.copyFrom(best.cache, shared);
+            free.cache.copyFrom(best.cache, shared, room);
         } else {
             free.cache.trimTo(shared);
         }
         return free;
     }
 
-    private static Comparator<Place> byShared(long[] prompt) {
+    private Comparator<Place> byShared(long[] prompt) {
         return Comparator.comparingInt(place -> reusable(place, prompt));
     }
 
-    /** What a cache saves; the last token runs in any case, for its logits. */
-    private static int reusable(Place place, long[] prompt) {
-        int shared = Math.min(place.cache.sharedTokens(prompt), prompt.length - 1);
+    /**
+     * What a cache saves: tokens whose keys are what they would be without it. The last token runs
+     * in any case, for its logits.
+     */
+    private int reusable(Place place, long[] prompt) {
+        int same = place.cache.sharedTokens(prompt, model.keyTable(prompt.length));
+        int shared = Math.min(same, prompt.length - 1);
         return shared < MIN_REUSED_TOKENS ? 0 : shared;
     }
 

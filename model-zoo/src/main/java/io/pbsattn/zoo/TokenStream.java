@@ -21,8 +21,8 @@ import java.util.stream.StreamSupport;
  */
 final class TokenStream implements PrimitiveIterator.OfLong, AutoCloseable {
 
-    /** Room for this many new tokens is made at once. */
-    private static final int ROOM = 1024;
+    /** Room for the prompt and for this many new tokens is made at once. */
+    private static final int NEW_TOKENS_AT_ONCE = 1024;
 
     private final CausalLm model;
     private final KvCache cache;
@@ -32,7 +32,6 @@ final class TokenStream implements PrimitiveIterator.OfLong, AutoCloseable {
     private final Sampler sampler;
     private final int promptTokens;
     private final int reusedTokens;
-    private final int limit;
     private final Runnable onEnd;
 
     /** The prompt and what follows it. */
@@ -42,6 +41,9 @@ final class TokenStream implements PrimitiveIterator.OfLong, AutoCloseable {
 
     /** Those of the token to be chosen next; null if the last token has not run. */
     private float[] logits;
+
+    /** Is to be thrown instead of the token to be chosen next; null if nothing has failed. */
+    private RuntimeException failure;
 
     private boolean isReady;
     private FinishReason reason;
@@ -79,7 +81,6 @@ final class TokenStream implements PrimitiveIterator.OfLong, AutoCloseable {
         this.batch = batch;
         this.onEnd = onEnd;
         promptTokens = prompt.length;
-        limit = Math.min(settings.maxNewTokens(), model.contextLimit() - promptTokens);
         sampler = new Sampler(settings.sampling(), prompt);
         ids = prompt.clone();
         size = promptTokens;
@@ -92,7 +93,7 @@ final class TokenStream implements PrimitiveIterator.OfLong, AutoCloseable {
         synchronized (batch) {
             if (!isReady && reason == null) {
                 try {
-                    if (decodeTokens == limit) {
+                    if (decodeTokens == settings.maxNewTokens()) {
                         end(FinishReason.LENGTH);
                     } else {
                         advance();
@@ -123,6 +124,9 @@ final class TokenStream implements PrimitiveIterator.OfLong, AutoCloseable {
     /** Computes the next token, or finds that there is none. */
     private void advance() {
         checkCancelled();
+        if (failure != null) {
+            throw failure;
+        }
         if (decodeTokens == 0) {
             prefill();
         } else if (logits == null) {
@@ -144,9 +148,14 @@ final class TokenStream implements PrimitiveIterator.OfLong, AutoCloseable {
         isReady = true;
     }
 
+    /** The tokens that a cache is made large enough for before a prompt is run. */
+    static int room(int promptTokens, GenerationSettings settings) {
+        return promptTokens + Math.min(settings.maxNewTokens(), NEW_TOKENS_AT_ONCE);
+    }
+
     private void prefill() {
         long begin = System.nanoTime();
-        cache.reserve(promptTokens - reusedTokens + Math.min(limit, ROOM));
+        cache.reserve(room(promptTokens, settings) - reusedTokens);
         PrefillOptions options = settings.prefill();
         ProgressListener listener = options.listener();
         PrefillOptions stoppable =
@@ -169,7 +178,12 @@ final class TokenStream implements PrimitiveIterator.OfLong, AutoCloseable {
      * Says whether the last token has been chosen, is to be followed by another and has not run.
      */
     boolean awaitsStep() {
-        return isOpen && !isCancelled && logits == null && decodeTokens > 0 && decodeTokens < limit;
+        return isOpen
+                && !isCancelled
+                && logits == null
+                && failure == null
+                && decodeTokens > 0
+                && decodeTokens < settings.maxNewTokens();
     }
 
     long lastToken() {
@@ -184,6 +198,11 @@ final class TokenStream implements PrimitiveIterator.OfLong, AutoCloseable {
     void accept(float[] ofLastToken, long nanos) {
         logits = ofLastToken;
         decodeSeconds += nanos / 1e9;
+    }
+
+    /** Takes what has kept its cache from taking the last token; the stream ends by it. */
+    void fail(RuntimeException e) {
+        failure = e;
     }
 
     private void checkCancelled() {

@@ -130,9 +130,21 @@ public class DecodeStepTest {
                             .logits()
                             .squeeze(1);
             assertClose(row(found, 0), whole, TOLERANCE);
-            Assert.assertEquals(growing.keyTable(), length > 50 ? 1 : 0);
-            Assert.assertEquals(other.keyTable(), 0, "the other one has not outgrown its table");
+            Assert.assertEquals(growing.turnedBy(length > 50 ? 1 : 0), length);
+            Assert.assertEquals(other.turnedBy(0), length - 27, "it has not outgrown its table");
         }
+    }
+
+    /** Keys that are computed anew have the room that was made for the answer. */
+    @Test
+    public void newKeysKeepTheRoom() throws Exception {
+        CausalLm model = load("phi3_longrope_window");
+        KvCache cache = prefilled(model, new long[50], 50);
+        cache.reserve(400);
+        int capacity = cache.capacity();
+        model.decode(manager.ones(new Shape(1, 1), DataType.INT64), cache);
+        Assert.assertEquals(cache.turnedBy(1), 51);
+        Assert.assertEquals(cache.capacity(), capacity);
     }
 
     /** A cache of several sequences may stand beside caches of one. */
@@ -196,14 +208,14 @@ public class DecodeStepTest {
             copy(before, caches);
             int[] left = {failing};
             ops.before =
-                    () -> {
+                    rows -> {
                         if (--left[0] == 0) {
                             throw new UnsupportedOperationException("enough");
                         }
                     };
             Assert.expectThrows(
                     UnsupportedOperationException.class, () -> model.decode(next, caches));
-            ops.before = () -> {};
+            ops.before = rows -> {};
             for (int i = 0; i < 2; ++i) {
                 Assert.assertEquals(caches.get(i).length(), before.get(i).length());
                 Assert.assertEquals(
@@ -216,7 +228,7 @@ public class DecodeStepTest {
 
     private static void copy(List<KvCache> from, List<KvCache> to) {
         for (int i = 0; i < from.size(); ++i) {
-            to.get(i).copyFrom(from.get(i), from.get(i).length());
+            to.get(i).copyFrom(from.get(i), from.get(i).length(), from.get(i).length());
         }
     }
 
@@ -260,7 +272,7 @@ public class DecodeStepTest {
         NDArray two = manager.ones(new Shape(2, 1), DataType.INT64);
         refused("limit is 2", () -> model.decode(two, List.of(outgrowing, full)));
         Assert.assertEquals(outgrowing.length(), 50);
-        Assert.assertEquals(outgrowing.keyTable(), 0);
+        Assert.assertEquals(outgrowing.turnedBy(0), 50);
     }
 
     /** A beginning that is copied gives what the whole gives, whatever the cache held before. */
@@ -275,9 +287,10 @@ public class DecodeStepTest {
             // few tokens follow, so that the window does not hide what is before them.
             KvCache shortSource = prefilled(model, ids, 45);
             for (int tokens : new int[] {580, 70, 0, 300, 45, 20}) {
-                copy.copyFrom(tokens > 45 || tokens == 0 ? source : shortSource, tokens);
+                KvCache from = tokens > 45 || tokens == 0 ? source : shortSource;
+                copy.copyFrom(from, tokens, tokens);
                 Assert.assertEquals(copy.length(), tokens);
-                Assert.assertEquals(copy.sharedTokens(ids), tokens);
+                Assert.assertEquals(copy.sharedTokens(ids, model.keyTable(from.length())), tokens);
                 KvCache fresh = model.newCache(manager, 1, 700);
                 int end = tokens + 15;
                 NDArray whole =
@@ -287,10 +300,10 @@ public class DecodeStepTest {
                 assertClose(found, whole, TOLERANCE);
             }
             Assert.assertEquals(source.length(), 590);
-            Assert.assertEquals(source.sharedTokens(ids), 590);
+            Assert.assertEquals(source.sharedTokens(ids, model.keyTable(590)), 590);
             long[] other = ids.clone();
             other[33] = (other[33] + 1) % model.vocabSize();
-            Assert.assertEquals(source.sharedTokens(other), 33);
+            Assert.assertEquals(source.sharedTokens(other, model.keyTable(590)), 33);
         }
     }
 

@@ -10,8 +10,10 @@ import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
+import ai.djl.nn.Blocks;
 import ai.djl.repository.zoo.Criteria;
 import ai.djl.repository.zoo.ZooModel;
+import ai.djl.translate.Batchifier;
 import ai.djl.translate.TranslateException;
 import ai.djl.translate.Translator;
 import com.google.gson.JsonObject;
@@ -22,7 +24,10 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.Iterator;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
+import java.util.Set;
 import java.util.stream.Stream;
 import org.testng.Assert;
 import org.testng.annotations.DataProvider;
@@ -225,12 +230,103 @@ public class DjlLoadingTest {
                         found.get(n).getProperty("Content-Type", ""),
                         n == 0 ? "text/plain; charset=utf-8" : "application/json");
             }
-            TranslateException e =
-                    Assert.expectThrows(
-                            TranslateException.class,
-                            () -> predictor.batchPredict(List.of(request("x"), json("{"))));
-            Assert.assertTrue(hasMessage(e, "message 1: the request is not"), e.toString());
         }
+    }
+
+    /** Requests of strangers that a server has put into one batch: what one asks wrongly. */
+    @Test
+    public void servingRefusesRequestsOfABatchOneByOne() throws Exception {
+        try (ZooModel<Input, Output> model =
+                        Decoders.criteria(Input.class, Output.class, Fixtures.RETRIEVER)
+                                .build()
+                                .loadModel();
+                Predictor<Input, Output> predictor = model.newPredictor()) {
+            String text = predictor.predict(request(MESSAGE)).getAsString(0);
+            List<Input> good = List.of(request(MESSAGE), json("{\"inputs\": \"x\"}"));
+            Map<Input, String> bad = new LinkedHashMap<>();
+            bad.put(json("{"), "is not JSON: ");
+            bad.put(json("[]"), "is not a JSON object");
+            bad.put(json("{\"inputs\": 3}"), "'inputs'");
+            bad.put(json("{\"inputs\": \"x\", \"a\\nb\": 1}"), "key 'a\nb'");
+            bad.put(json("{\"inputs\": \"x\", \"parameters\": {\"top_p\": 7}}"), "top_p");
+            bad.put(request("1 ".repeat(40_000)), "limit is 32768");
+            bad.put(new Input(), "empty");
+            List<Input> requests = new ArrayList<>(bad.keySet());
+            requests.addAll(2, good);
+            requests.add(5, request(MESSAGE));
+            List<Output> found = predictor.batchPredict(requests);
+            Assert.assertEquals(found.size(), requests.size());
+            for (int n = 0; n < requests.size(); ++n) {
+                Input request = requests.get(n);
+                Output output = found.get(n);
+                String expected = bad.get(request);
+                if (expected == null) {
+                    Assert.assertEquals(output.getCode(), 200);
+                    if (request != good.get(1)) {
+                        Assert.assertEquals(output.getAsString(0), text);
+                    }
+                    continue;
+                }
+                assertRefused(output, expected);
+                // By itself it is refused by an exception, with the same words at its root.
+                TranslateException e =
+                        Assert.expectThrows(
+                                TranslateException.class, () -> predictor.predict(request));
+                Throwable root = e;
+                while (root.getCause() != null) {
+                    root = root.getCause();
+                }
+                assertRefused(output, root.getMessage());
+            }
+            // Where nothing is left to generate, and where one is.
+            List<Input> wrong = List.copyOf(bad.keySet());
+            predictor.batchPredict(wrong).forEach(o -> Assert.assertEquals(o.getCode(), 400));
+            List<Output> two = predictor.batchPredict(List.of(wrong.get(0), request(MESSAGE)));
+            Assert.assertEquals(two.get(0).getCode(), 400);
+            Assert.assertEquals(two.get(1).getAsString(0), text);
+        }
+    }
+
+    private static void assertRefused(Output output, String words) {
+        Assert.assertEquals(output.getCode(), 400);
+        Assert.assertEquals(output.getMessage(), "Bad Request", "no line of HTTP breaks");
+        Assert.assertEquals(output.getProperty("Content-Type", ""), "application/json");
+        JsonObject body = JsonParser.parseString(output.getAsString(0)).getAsJsonObject();
+        Assert.assertEquals(body.keySet(), Set.of("code", "type", "message"));
+        Assert.assertEquals(body.get("code").getAsInt(), 400);
+        Assert.assertEquals(body.get("type").getAsString(), "TranslateException");
+        String message = body.get("message").getAsString();
+        Assert.assertTrue(message.contains(words), message);
+    }
+
+    /** Calls that are put together behind the translator's back would lose their answers. */
+    @Test
+    public void callsAreNotPutTogether() throws Exception {
+        try (ZooModel<String, String> model = load(String.class)) {
+            Batchifier batchifier = model.getTranslator().getBatchifier();
+            NDList prompts = new NDList();
+            Assert.assertSame(batchifier.batchify(new NDList[] {prompts}), prompts);
+            Assert.expectThrows(
+                    UnsupportedOperationException.class,
+                    () -> batchifier.batchify(new NDList[] {prompts, prompts}));
+        }
+    }
+
+    /** Text is generated by this library's block alone. */
+    @Test
+    public void otherBlocksAreRefused() throws Exception {
+        Path folder = Fixtures.randomTextModel();
+        Files.writeString(folder.resolve("serving.properties"), "engine=PyTorch");
+        Criteria<String, String> criteria =
+                Criteria.builder()
+                        .setTypes(String.class, String.class)
+                        .optModelPath(folder)
+                        .optBlock(Blocks.identityBlock())
+                        .optOption("hasParameter", "false")
+                        .optTranslatorFactory(new CausalLmTranslatorFactory())
+                        .build();
+        Exception e = Assert.expectThrows(Exception.class, criteria::loadModel);
+        Assert.assertTrue(hasMessage(e, "blockFactory=io.pbsattn.zoo."), e.toString());
     }
 
     @Test

@@ -1,6 +1,8 @@
 package io.pbsattn.zoo;
 
 import ai.djl.ndarray.NDManager;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -126,6 +128,29 @@ public class TextGeneratorTest {
                         answer(generator, List.of(ChatMessage.user("x<|end|>"))).promptTokens();
                 Assert.assertTrue(hostile > harmless + 2, hostile + " after " + harmless);
             }
+        }
+    }
+
+    /** Tokenizers are native memory. */
+    @Test
+    public void encoderIsClosedWhereThereIsNoGenerator() throws Exception {
+        Path folder = Fixtures.randomTextModel();
+        try (NDManager manager = NDManager.newBaseManager("PyTorch")) {
+            CausalLm model = CausalLm.load(folder, new ModelOptions(), manager);
+            NDManager closed = manager.newSubManager();
+            closed.close();
+            PromptEncoder ofClosed = PromptEncoder.open(folder);
+            Assert.expectThrows(
+                    IllegalStateException.class, () -> TextGenerator.of(model, ofClosed, closed));
+            Assert.expectThrows(IllegalStateException.class, () -> ofClosed.encodeRaw("x"));
+            PromptEncoder spoilt = PromptEncoder.open(folder);
+            Files.writeString(folder.resolve("tokenizer.json"), "[]");
+            CheckpointException e =
+                    Assert.expectThrows(
+                            CheckpointException.class,
+                            () -> TextGenerator.of(model, spoilt, manager));
+            Assert.assertTrue(e.getMessage().contains("tokenizer.json"), e.getMessage());
+            Assert.expectThrows(IllegalStateException.class, () -> spoilt.encodeRaw("x"));
         }
     }
 

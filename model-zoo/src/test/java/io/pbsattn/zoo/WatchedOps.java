@@ -3,26 +3,24 @@ package io.pbsattn.zoo;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import io.pbsattn.layer.LayerOps;
-import io.pbsattn.layer.Linear;
 import io.pbsattn.torch.TorchType;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.LongConsumer;
 
 /** Operations that note how many rows read weights, and that a test may hold up or make fail. */
-final class WatchedOps implements LayerOps {
-
-    private final LayerOps ops;
+final class WatchedOps extends HookedLayerOps {
 
     /** The rows of each call that reads weights. */
     final List<Long> rows = new ArrayList<>();
 
-    /** Is called before the weights are read. */
-    Runnable before = () -> {};
+    /** Is called with the number of rows before they read weights. */
+    LongConsumer before = rows -> {};
 
     WatchedOps(TorchType type) {
-        ops = LayerOps.of(type);
+        super(LayerOps.of(type));
     }
 
     /** Loads a model that runs by these operations. */
@@ -32,64 +30,17 @@ final class WatchedOps implements LayerOps {
         return new CausalLm(
                 config,
                 GenerationConfig.read(folder),
-                CausalLmWeights.read(Checkpoint.open(folder), config, ops.type(), manager),
+                CausalLmWeights.read(Checkpoint.open(folder), config, type(), manager),
                 config.rope(),
                 this,
                 options);
     }
 
-    private void note(NDArray x) {
-        before.run();
+    /** {@inheritDoc} */
+    @Override
+    void readWeights(NDArray x, Runnable call) {
+        before.accept(x.getShape().get(0));
         rows.add(x.getShape().get(0));
-    }
-
-    /** The most rows that have read weights at once. */
-    long mostRows() {
-        return rows.stream().mapToLong(Long::longValue).max().orElse(0);
-    }
-
-    /** {@inheritDoc} */
-    @Override
-    public TorchType type() {
-        return ops.type();
-    }
-
-    /** {@inheritDoc} */
-    @Override
-    public void normalize(NDArray x, NDArray weight, double eps, NDArray y) {
-        ops.normalize(x, weight, eps, y);
-    }
-
-    /** {@inheritDoc} */
-    @Override
-    public void linear(NDArray x, List<Linear> layers, List<NDArray> outputs) {
-        note(x);
-        ops.linear(x, layers, outputs);
-    }
-
-    /** {@inheritDoc} */
-    @Override
-    public void addLinear(NDArray x, Linear layer, NDArray sum) {
-        note(x);
-        ops.addLinear(x, layer, sum);
-    }
-
-    /** {@inheritDoc} */
-    @Override
-    public void gated(NDArray x, Linear gate, Linear up, NDArray y) {
-        note(x);
-        ops.gated(x, gate, up, y);
-    }
-
-    /** {@inheritDoc} */
-    @Override
-    public void rotate(NDArray x, NDArray cosines, NDArray sines, NDArray y) {
-        ops.rotate(x, cosines, sines, y);
-    }
-
-    /** {@inheritDoc} */
-    @Override
-    public NDArray attendRow(NDArray q, NDArray k, NDArray v, double softmaxScale) {
-        return ops.attendRow(q, k, v, softmaxScale);
+        call.run();
     }
 }
