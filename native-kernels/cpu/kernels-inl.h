@@ -266,10 +266,11 @@ void gather_floats(const Rows& rows, const int32_t* places, int64_t count, int64
   gather_chunks(rows, places, count, padded_count, padded_dim, padded_dim, kPadding, static_cast<float*>(packed));
 }
 
-void store_row(int32_t dtype, const float* values, int64_t n, void* row) {
+void store_row(int32_t dtype, const float* __restrict values, int64_t n, void* __restrict row) {
   with_type(dtype, [&](auto type) {
     typedef typename decltype(type)::Bits Bits;
-    for (int64_t i = 0; i < n; ++i) store(static_cast<Bits*>(row) + i, type.from_float(values[i]));
+    Bits* __restrict to = static_cast<Bits*>(row);
+    for (int64_t i = 0; i < n; ++i) to[i] = type.from_float(values[i]);
   });
 }
 
@@ -281,8 +282,48 @@ void store_row(int32_t dtype, const float* values, int64_t n, void* row) {
 #define PBS_ATTN_SHUFFLE(a, b, i, j, k, l) __builtin_shuffle(a, b, Vec4{i, j, k, l})
 #endif
 
+#ifdef __AVX512F__
+// The same for 16 rows and columns: by quarters of vectors, then inside them.
+inline void transpose_16(const uint32_t* from, int64_t ld_from, uint32_t* to, int64_t ld_to) {
+  __m512i x[16], pairs[16], fours[16];
+#pragma GCC unroll 16
+  for (int i = 0; i < 16; ++i) x[i] = load<__m512i>(from + i * ld_from);
+#pragma GCC unroll 8
+  for (int i = 0; i < 16; i += 2) {
+    pairs[i] = _mm512_unpacklo_epi32(x[i], x[i + 1]);
+    pairs[i + 1] = _mm512_unpackhi_epi32(x[i], x[i + 1]);
+  }
+#pragma GCC unroll 4
+  for (int i = 0; i < 16; i += 4) {
+    fours[i] = _mm512_unpacklo_epi64(pairs[i], pairs[i + 2]);
+    fours[i + 1] = _mm512_unpackhi_epi64(pairs[i], pairs[i + 2]);
+    fours[i + 2] = _mm512_unpacklo_epi64(pairs[i + 1], pairs[i + 3]);
+    fours[i + 3] = _mm512_unpackhi_epi64(pairs[i + 1], pairs[i + 3]);
+  }
+#pragma GCC unroll 4
+  for (int i = 0; i < 4; ++i) {  // columns i, 4 + i, 8 + i, 12 + i
+    const __m512i even = _mm512_shuffle_i32x4(fours[i], fours[4 + i], 0x88);
+    const __m512i odd = _mm512_shuffle_i32x4(fours[i], fours[4 + i], 0xdd);
+    const __m512i later_even = _mm512_shuffle_i32x4(fours[8 + i], fours[12 + i], 0x88);
+    const __m512i later_odd = _mm512_shuffle_i32x4(fours[8 + i], fours[12 + i], 0xdd);
+    store(to + i * ld_to, _mm512_shuffle_i32x4(even, later_even, 0x88));
+    store(to + (8 + i) * ld_to, _mm512_shuffle_i32x4(even, later_even, 0xdd));
+    store(to + (4 + i) * ld_to, _mm512_shuffle_i32x4(odd, later_odd, 0x88));
+    store(to + (12 + i) * ld_to, _mm512_shuffle_i32x4(odd, later_odd, 0xdd));
+  }
+}
+#endif
+
 // to (cols, rows) = from (rows, cols) transposed, elements of 4 bytes. rows and cols are multiples of 4.
 void transpose(int64_t rows, int64_t cols, const uint32_t* from, int64_t ld_from, uint32_t* to, int64_t ld_to) {
+#ifdef __AVX512F__
+  if (rows % 16 == 0 && cols % 16 == 0) {
+    for (int64_t i = 0; i < rows; i += 16) {
+      for (int64_t j = 0; j < cols; j += 16) transpose_16(from + i * ld_from + j, ld_from, to + j * ld_to + i, ld_to);
+    }
+    return;
+  }
+#endif
   for (int64_t i = 0; i < rows; i += 4) {
     for (int64_t j = 0; j < cols; j += 4) {
       const uint32_t* x = from + i * ld_from + j;
@@ -300,12 +341,13 @@ void transpose(int64_t rows, int64_t cols, const uint32_t* from, int64_t ld_from
 }
 
 void unpack_output(int64_t dim, const float* o, const float* factor, float* rows) {
-  for (int64_t d = 0; d < dim; d += 4) {
-    float scaled[4 * kStripWidth];
-    for (int64_t i = 0; i < 4; ++i) {
+  constexpr int64_t kRows = 16;
+  for (int64_t d = 0; d < dim; d += kRows) {
+    float scaled[kRows * kStripWidth];
+    for (int64_t i = 0; i < kRows; ++i) {
       for (int64_t q = 0; q < kStripWidth; ++q) scaled[i * kStripWidth + q] = o[(d + i) * kStripWidth + q] * factor[q];
     }
-    transpose(4, kStripWidth, reinterpret_cast<const uint32_t*>(scaled), kStripWidth,
+    transpose(kRows, kStripWidth, reinterpret_cast<const uint32_t*>(scaled), kStripWidth,
               reinterpret_cast<uint32_t*>(rows + d), dim);
   }
 }
