@@ -283,33 +283,34 @@ void store_row(int32_t dtype, const float* __restrict values, int64_t n, void* _
 #endif
 
 #ifdef __AVX512F__
-// The same for 16 rows and columns: by quarters of vectors, then inside them.
+// to (16, 16) = from transposed: inside quarters of vectors first, then by quarters.
 inline void transpose_16(const uint32_t* from, int64_t ld_from, uint32_t* to, int64_t ld_to) {
+  const __mmask16 all = 0xffff;  // GCC 12 warns of the intrinsics without a mask
   __m512i x[16], pairs[16], fours[16];
 #pragma GCC unroll 16
   for (int i = 0; i < 16; ++i) x[i] = load<__m512i>(from + i * ld_from);
 #pragma GCC unroll 8
   for (int i = 0; i < 16; i += 2) {
-    pairs[i] = _mm512_unpacklo_epi32(x[i], x[i + 1]);
-    pairs[i + 1] = _mm512_unpackhi_epi32(x[i], x[i + 1]);
+    pairs[i] = _mm512_maskz_unpacklo_epi32(all, x[i], x[i + 1]);
+    pairs[i + 1] = _mm512_maskz_unpackhi_epi32(all, x[i], x[i + 1]);
   }
 #pragma GCC unroll 4
   for (int i = 0; i < 16; i += 4) {
-    fours[i] = _mm512_unpacklo_epi64(pairs[i], pairs[i + 2]);
-    fours[i + 1] = _mm512_unpackhi_epi64(pairs[i], pairs[i + 2]);
-    fours[i + 2] = _mm512_unpacklo_epi64(pairs[i + 1], pairs[i + 3]);
-    fours[i + 3] = _mm512_unpackhi_epi64(pairs[i + 1], pairs[i + 3]);
+    fours[i] = _mm512_maskz_unpacklo_epi64(0xff, pairs[i], pairs[i + 2]);
+    fours[i + 1] = _mm512_maskz_unpackhi_epi64(0xff, pairs[i], pairs[i + 2]);
+    fours[i + 2] = _mm512_maskz_unpacklo_epi64(0xff, pairs[i + 1], pairs[i + 3]);
+    fours[i + 3] = _mm512_maskz_unpackhi_epi64(0xff, pairs[i + 1], pairs[i + 3]);
   }
 #pragma GCC unroll 4
   for (int i = 0; i < 4; ++i) {  // columns i, 4 + i, 8 + i, 12 + i
-    const __m512i even = _mm512_shuffle_i32x4(fours[i], fours[4 + i], 0x88);
-    const __m512i odd = _mm512_shuffle_i32x4(fours[i], fours[4 + i], 0xdd);
-    const __m512i later_even = _mm512_shuffle_i32x4(fours[8 + i], fours[12 + i], 0x88);
-    const __m512i later_odd = _mm512_shuffle_i32x4(fours[8 + i], fours[12 + i], 0xdd);
-    store(to + i * ld_to, _mm512_shuffle_i32x4(even, later_even, 0x88));
-    store(to + (8 + i) * ld_to, _mm512_shuffle_i32x4(even, later_even, 0xdd));
-    store(to + (4 + i) * ld_to, _mm512_shuffle_i32x4(odd, later_odd, 0x88));
-    store(to + (12 + i) * ld_to, _mm512_shuffle_i32x4(odd, later_odd, 0xdd));
+    const __m512i even = _mm512_maskz_shuffle_i32x4(all, fours[i], fours[4 + i], 0x88);
+    const __m512i odd = _mm512_maskz_shuffle_i32x4(all, fours[i], fours[4 + i], 0xdd);
+    const __m512i later_even = _mm512_maskz_shuffle_i32x4(all, fours[8 + i], fours[12 + i], 0x88);
+    const __m512i later_odd = _mm512_maskz_shuffle_i32x4(all, fours[8 + i], fours[12 + i], 0xdd);
+    store(to + i * ld_to, _mm512_maskz_shuffle_i32x4(all, even, later_even, 0x88));
+    store(to + (8 + i) * ld_to, _mm512_maskz_shuffle_i32x4(all, even, later_even, 0xdd));
+    store(to + (4 + i) * ld_to, _mm512_maskz_shuffle_i32x4(all, odd, later_odd, 0x88));
+    store(to + (12 + i) * ld_to, _mm512_maskz_shuffle_i32x4(all, odd, later_odd, 0xdd));
   }
 }
 #endif
