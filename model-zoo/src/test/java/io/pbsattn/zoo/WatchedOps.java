@@ -56,6 +56,12 @@ final class WatchedOps implements LayerOps {
 
     /** {@inheritDoc} */
     @Override
+    public NDArray empty(NDManager manager, long rows, long width) {
+        return ops.empty(manager, rows, width);
+    }
+
+    /** {@inheritDoc} */
+    @Override
     public void normalize(NDArray x, NDArray weight, double eps, NDArray y) {
         ops.normalize(x, weight, eps, y);
     }

@@ -36,6 +36,7 @@ public final class LibTorch {
 
     private final LibTorchApi api;
     private final CppHeap heap;
+    private final HugePages hugePages = new HugePages();
 
     private LibTorch(LibTorchApi api, CppHeap heap) {
         this.api = api;
@@ -139,7 +140,11 @@ public final class LibTorch {
                         deviceType,
                         deviceIndex,
                         tensor));
-        return new PtNDArray((PtNDManager) manager, tensor.getValue());
+        NDArray array = new PtNDArray((PtNDManager) manager, tensor.getValue());
+        if (deviceType == CPU) {
+            hugePages.advise(dataPointer(array), shape.size() * type.bytes());
+        }
+        return array;
     }
 
     /**
