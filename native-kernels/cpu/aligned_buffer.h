@@ -1,5 +1,4 @@
-// Memory for vector code: aligned to cache lines, in huge pages where it is large and the system has them, not
-// initialised, freed with its owner.
+// Memory for vector code: aligned to cache lines, not initialised, freed with its owner.
 #ifndef PBS_ATTN_CPU_ALIGNED_BUFFER_H_
 #define PBS_ATTN_CPU_ALIGNED_BUFFER_H_
 
@@ -17,15 +16,19 @@ namespace pbs_attn {
 constexpr size_t kCacheLine = 64;
 constexpr size_t kHugePage = 2 << 20;
 
+// Huge pages, where the system has them, are for what is used again and again: addresses are translated faster, but
+// memory that is fresh from the system costs more.
+enum class Pages { kUsual, kHuge };
+
 template <typename T>
 class AlignedBuffer {
  public:
   // Makes room for n elements. What was held before is lost where it was too small.
-  void reserve(int64_t n) {
+  void reserve(int64_t n, Pages pages = Pages::kUsual) {
     if (n <= capacity_) return;
     data_.reset();
     capacity_ = 0;
-    data_ = allocate(static_cast<size_t>(n) * sizeof(T));
+    data_ = allocate(static_cast<size_t>(n) * sizeof(T), pages);
     capacity_ = n;
   }
 
@@ -41,15 +44,12 @@ class AlignedBuffer {
   };
   typedef std::unique_ptr<T[], Free> Memory;
 
-  // Small pages cost the matrix kernels up to a tenth of their speed: their tiles lie on more pages than the nearest
-  // translation buffer knows.
-  static Memory allocate(size_t bytes) {
-    const bool is_huge = bytes >= kHugePage / 2;
-    const std::align_val_t alignment{is_huge ? kHugePage : kCacheLine};
-    if (is_huge) bytes = (bytes + kHugePage - 1) / kHugePage * kHugePage;
+  static Memory allocate(size_t bytes, Pages pages) {
+    const std::align_val_t alignment{pages == Pages::kHuge ? kHugePage : kCacheLine};
+    if (pages == Pages::kHuge) bytes = (bytes + kHugePage - 1) / kHugePage * kHugePage;
     Memory data(static_cast<T*>(operator new (bytes, alignment)), Free{alignment});
 #if defined(__linux__) && defined(MADV_HUGEPAGE)
-    if (is_huge) madvise(data.get(), bytes, MADV_HUGEPAGE);
+    if (pages == Pages::kHuge) madvise(data.get(), bytes, MADV_HUGEPAGE);
 #endif
     return data;
   }

@@ -85,7 +85,7 @@ void Linear::run() {
 
 void Linear::pack_rows() {
   const int64_t count = row_panels_ - panels_in_place_;
-  workspace_.rows.reserve(count * steps_ * kPanelStepBytes);
+  workspace_.rows.reserve(count * steps_ * kPanelStepBytes, Pages::kHuge);
   team_.run(count, [&](int64_t panel, int) {
     const int64_t first = (panels_in_place_ + panel) * kPanel;
     kernels_.matrix_unit->pack_rows(rows_of(call_.x, first), std::min(kPanel, call_.x.rows - first), 0, steps_,
@@ -107,8 +107,8 @@ void Linear::multiply(int64_t first_panel, int64_t panels, int64_t first_row, in
   if (rows <= 0) return;
   const MatrixUnit& unit = *kernels_.matrix_unit;
   const bool in_one = steps_ <= kBlockSteps;
-  scratch.weights.reserve(kGroupPanels * kBlockSteps * kPanelStepBytes);
-  scratch.sums.reserve((in_one ? 1 : rows) * panels * kPanelSums);
+  scratch.weights.reserve(kGroupPanels * kBlockSteps * kPanelStepBytes, Pages::kHuge);
+  scratch.sums.reserve((in_one ? 1 : rows) * panels * kPanelSums, Pages::kHuge);
   const auto sums_of = [&](int64_t m) { return scratch.sums.data() + (in_one ? 0 : m * panels * kPanelSums); };
   for (int64_t step = 0; step < steps_; step += kBlockSteps) {
     const int64_t steps = std::min(kBlockSteps, steps_ - step);

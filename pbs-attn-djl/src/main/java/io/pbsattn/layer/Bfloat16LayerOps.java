@@ -43,6 +43,7 @@ final class Bfloat16LayerOps implements LayerOps {
         long steps = (width + ROW_STEP - 1) / ROW_STEP;
         Shape apart = new Shape(rows, (steps % 2 == 0 ? steps + 1 : steps) * ROW_STEP);
         try (NDArray storage = LibTorch.get().empty(manager, apart, type())) {
+            HugePages.advise(storage);
             return storage.get(manager, new NDIndex(":, :{}", width));
         }
     }

@@ -36,7 +36,6 @@ public final class LibTorch {
 
     private final LibTorchApi api;
     private final CppHeap heap;
-    private final HugePages hugePages = new HugePages();
 
     private LibTorch(LibTorchApi api, CppHeap heap) {
         this.api = api;
@@ -140,11 +139,7 @@ public final class LibTorch {
                         deviceType,
                         deviceIndex,
                         tensor));
-        NDArray array = new PtNDArray((PtNDManager) manager, tensor.getValue());
-        if (deviceType == CPU) {
-            hugePages.advise(dataPointer(array), shape.size() * type.bytes());
-        }
-        return array;
+        return new PtNDArray((PtNDManager) manager, tensor.getValue());
     }
 
     /**
