@@ -13,8 +13,8 @@
 namespace pbs_attn {
 namespace {
 
-constexpr int64_t kGroupPanels = 8;
-constexpr int64_t kBlockSteps = 64;  // 8 panels of them are 1 MiB
+constexpr int64_t kGroupPanels = 6;
+constexpr int64_t kBlockSteps = 64;  // 6 panels of them are 768 KiB
 constexpr int64_t kNearSteps = 16;   // a panel of rows in them is 32 KiB
 constexpr int64_t kPanelSums = kPanel * kPanel;
 constexpr int64_t kStepBytes = kStep * 2;  // of a row

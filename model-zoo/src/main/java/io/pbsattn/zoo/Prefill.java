@@ -16,7 +16,7 @@ import io.pbsattn.torch.LibTorch;
 final class Prefill {
 
     /** Tokens that pass the linear parts of a layer at a time. */
-    private static final int LINEAR_CHUNK = 2048;
+    private static final int LINEAR_CHUNK = 4096;
 
     private final Decoder decoder;
     private final PrefillOptions options;
