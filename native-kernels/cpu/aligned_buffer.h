@@ -40,14 +40,14 @@ class AlignedBuffer {
  private:
   struct Free {
     std::align_val_t alignment;
-    void operator()(T* data) const { operator delete (data, alignment); }
+    void operator()(T* data) const { operator delete(data, alignment); }
   };
   typedef std::unique_ptr<T[], Free> Memory;
 
   static Memory allocate(size_t bytes, Pages pages) {
     const std::align_val_t alignment{pages == Pages::kHuge ? kHugePage : kCacheLine};
     if (pages == Pages::kHuge) bytes = (bytes + kHugePage - 1) / kHugePage * kHugePage;
-    Memory data(static_cast<T*>(operator new (bytes, alignment)), Free{alignment});
+    Memory data(static_cast<T*>(operator new(bytes, alignment)), Free{alignment});
 #if defined(__linux__) && defined(MADV_HUGEPAGE)
     if (pages == Pages::kHuge) madvise(data.get(), bytes, MADV_HUGEPAGE);
 #endif

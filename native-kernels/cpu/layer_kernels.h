@@ -28,8 +28,8 @@ struct MatrixUnit {
   void (*pack_weights)(const Rows& rows, int64_t count, int64_t first_column, int64_t steps, char* packed);
   // c [+]= x w^T for a panel of rows and several of weights, which lie panel_bytes apart. c holds a (kPanel, kPanel)
   // float tile for each of them. On the way it fetches what comes after: as many steps of next_x, and next_c.
-  void (*multiply)(int64_t steps, const RowPanel& x, const char* w, int64_t panel_bytes, int64_t panels, bool accumulate,
-                   float* c, const RowPanel& next_x, const float* next_c);
+  void (*multiply)(int64_t steps, const RowPanel& x, const char* w, int64_t panel_bytes, int64_t panels,
+                   bool accumulate, float* c, const RowPanel& next_x, const float* next_c);
 };
 
 // Rows as floats: of each the elements of even place, `half` of them, and then those of odd place.
