@@ -7,19 +7,28 @@
 #include <memory>
 #include <new>
 
+#if defined(__linux__)
+#include <sys/mman.h>
+#endif
+
 namespace pbs_attn {
 
 constexpr size_t kCacheLine = 64;
+constexpr size_t kHugePage = 2 << 20;
+
+// Huge pages, where the system has them, are for what is used again and again: addresses are translated faster, but
+// memory that is fresh from the system costs more.
+enum class Pages { kUsual, kHuge };
 
 template <typename T>
 class AlignedBuffer {
  public:
   // Makes room for n elements. What was held before is lost where it was too small.
-  void reserve(int64_t n) {
+  void reserve(int64_t n, Pages pages = Pages::kUsual) {
     if (n <= capacity_) return;
     data_.reset();
     capacity_ = 0;
-    data_.reset(static_cast<T*>(operator new (static_cast<size_t>(n) * sizeof(T), std::align_val_t{kCacheLine})));
+    data_ = allocate(static_cast<size_t>(n) * sizeof(T), pages);
     capacity_ = n;
   }
 
@@ -30,9 +39,22 @@ class AlignedBuffer {
 
  private:
   struct Free {
-    void operator()(T* data) const { operator delete (data, std::align_val_t{kCacheLine}); }
+    std::align_val_t alignment;
+    void operator()(T* data) const { operator delete(data, alignment); }
   };
-  std::unique_ptr<T[], Free> data_;
+  typedef std::unique_ptr<T[], Free> Memory;
+
+  static Memory allocate(size_t bytes, Pages pages) {
+    const std::align_val_t alignment{pages == Pages::kHuge ? kHugePage : kCacheLine};
+    if (pages == Pages::kHuge) bytes = (bytes + kHugePage - 1) / kHugePage * kHugePage;
+    Memory data(static_cast<T*>(operator new(bytes, alignment)), Free{alignment});
+#if defined(__linux__) && defined(MADV_HUGEPAGE)
+    if (pages == Pages::kHuge) madvise(data.get(), bytes, MADV_HUGEPAGE);
+#endif
+    return data;
+  }
+
+  Memory data_{nullptr, Free{}};
   int64_t capacity_ = 0;
 };
 

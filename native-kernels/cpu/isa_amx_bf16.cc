@@ -504,8 +504,11 @@ void pack_row_panel(const Rows& rows, int64_t count, int64_t first_column, int64
 
 // Tiles of 16 outputs: units of two columns, transposed.
 void pack_weight_panel(const Rows& rows, int64_t count, int64_t first_column, int64_t steps, char* packed) {
+  constexpr int64_t kAheadSteps = 8;
   alignas(64) char step_rows[kPanelStepBytes];
   for (int64_t step = 0; step < steps; ++step) {
+    const int64_t ahead = (first_column + (step + kAheadSteps) * kStep) * 2;
+    for (int64_t r = 0; r < count; ++r) fetch(row_at(rows, r) + ahead);
     pack_row_panel(rows, count, first_column + step * kStep, 1, step_rows);
     for (int64_t tile = 0; tile < 2; ++tile) {
       transpose(16, 16, reinterpret_cast<const uint32_t*>(step_rows + tile * 1024), 16,
@@ -514,21 +517,41 @@ void pack_weight_panel(const Rows& rows, int64_t count, int64_t first_column, in
   }
 }
 
+// To the nearest cache, where fetch is to the one behind it.
+inline void fetch_near(const char* p) { __builtin_prefetch(p, 0, 3); }
+
+// What a product of panels fetches on its way, in each step some lines of it.
+struct Ahead {
+  RowPanel x;
+  int64_t rows;   // of x
+  const char* c;  // a tile of sums
+};
+
 // c (32, 32) [+]= a b over some steps of packed panels.
-inline void multiply_panels(int64_t steps, const char* a, const char* b, bool accumulate, float* c) {
+inline void multiply_panels(int64_t steps, const RowPanel& a, const char* b, bool accumulate, float* c, Ahead ahead) {
+  constexpr int64_t kSumLines = 4;  // in each step: a tile in 16 of them
   for_quarters([&](auto quarter) { begin_quarter<quarter>(accumulate, c); });
-  for (int64_t i = 0; i < steps; ++i, a += kPanelStepBytes, b += kPanelStepBytes) {
-    for_quarters([&](auto quarter) { multiply_quarter<quarter, Passing::kB>(packed_pair(a), packed_pair(b)); });
+  for (int64_t i = 0; i < steps; ++i, b += kPanelStepBytes) {
+    const TilePair rows = {a.first + i * a.step, 16 * a.row, a.row};
+    for_quarters([&](auto quarter) { multiply_quarter<quarter, Passing::kB>(rows, packed_pair(b)); });
+    for (int64_t r = 0; r < ahead.rows; ++r) fetch(ahead.x.first + r * ahead.x.row + i * ahead.x.step);
+    for (int64_t n = 0; n < kSumLines; ++n) fetch_near(ahead.c + (i * kSumLines + n) * 64);
   }
   for_quarters([&](auto quarter) { end_quarter<quarter>(c); });
 }
 
-void multiply_row_panel(int64_t steps, const char* x, const char* w, int64_t panel_bytes, int64_t panels,
-                        bool accumulate, float* c) {
+void multiply_row_panel(int64_t steps, const RowPanel& x, const char* w, int64_t panel_bytes, int64_t panels,
+                        bool accumulate, float* c, const RowPanel& next_x, const float* next_c) {
   [[maybe_unused]] const Session session;
   memory_barrier();
-  for (int64_t p = 0; p < panels; ++p) {
-    multiply_panels(steps, x, w + p * panel_bytes, accumulate, c + p * kPanel * kPanel);
+  const int64_t rows = (kPanel + panels - 1) / panels;  // of next_x, for each panel of weights
+  for (int64_t p = 0; p < panels; ++p, c += kPanel * kPanel) {
+    const int64_t first = p * rows < kPanel ? p * rows : kPanel;
+    const float* after = p + 1 < panels ? c + kPanel * kPanel : next_c;
+    multiply_panels(steps, x, w + p * panel_bytes, accumulate, c,
+                    {{next_x.first + first * next_x.row, next_x.row, next_x.step},
+                     first + rows < kPanel ? rows : kPanel - first,
+                     reinterpret_cast<const char*>(after)});
   }
   memory_barrier();
 }

@@ -192,38 +192,55 @@ void add_rows(const Rows& rows, int64_t count, const float* weights, float* sums
   }
 }
 
-void combine(int64_t n, const float* x, const float* bias, bool add, int32_t dtype, void* y) {
-  with_type(dtype, [&](auto type) {
-    for_chunks(n, [&](int64_t first, int64_t count) {
-      float chunk[kChunk], old[kChunk];
-      for (int64_t i = 0; i < count; ++i) chunk[i] = x[first + i] + (bias == nullptr ? 0 : bias[first + i]);
-      if (add) {
-        load_floats(type, y, first, count, old);
-        for (int64_t i = 0; i < count; ++i) chunk[i] += old[i];
-      }
-      store_floats(type, chunk, first, count, y);
+// Calls f(row, y) for rows of results; fetches those that come soon.
+template <typename F>
+inline void for_out_rows(int64_t count, const OutRows& out, const F& f) {
+  constexpr int64_t kAheadRows = 8;
+  char* y = static_cast<char*>(out.first);
+  for (int64_t r = 0; r < count; ++r, y += out.stride) {
+    fetch(y + kAheadRows * out.stride);
+    f(r, y);
+  }
+}
+
+void combine(const SumRows& sums, const float* bias, bool add, const OutRows& out) {
+  with_type(out.dtype, [&](auto type) {
+    for_out_rows(sums.count, out, [&](int64_t r, void* y) {
+      const float* x = sums.first + r * sums.stride;
+      for_chunks(out.dim, [&](int64_t first, int64_t count) {
+        float chunk[kChunk], old[kChunk];
+        for (int64_t i = 0; i < count; ++i) chunk[i] = x[first + i] + (bias == nullptr ? 0 : bias[first + i]);
+        if (add) {
+          load_floats(type, y, first, count, old);
+          for (int64_t i = 0; i < count; ++i) chunk[i] += old[i];
+        }
+        store_floats(type, chunk, first, count, y);
+      });
     });
   });
 }
 
-void gate(int64_t n, const float* gates, const float* gate_bias, const float* ups, const float* up_bias, int32_t dtype,
-          void* y) {
-  with_type(dtype, [&](auto type) {
-    for_chunks(n, [&](int64_t first, int64_t count) {
-      float chunk[kChunk] = {};
-      for (int64_t i = 0; i < count; ++i) {
-        chunk[i] = gates[first + i] + (gate_bias == nullptr ? 0 : gate_bias[first + i]);
-      }
-      for (int64_t v = 0; v < kChunk; v += kWidth) {
-        const VecF g = load<VecF>(chunk + v);
-        const VecF y2 = g * -kLog2E;
-        // e^-g, with an end to what a float would not hold; silu is 0 there.
-        store(chunk + v, g / (1 + exp2(y2 > 126.0f ? broadcast(126) : y2)));
-      }
-      for (int64_t i = 0; i < count; ++i) {
-        chunk[i] *= ups[first + i] + (up_bias == nullptr ? 0 : up_bias[first + i]);
-      }
-      store_floats(type, chunk, first, count, y);
+void gate(const SumRows& gates, const float* gate_bias, const SumRows& ups, const float* up_bias, const OutRows& out) {
+  with_type(out.dtype, [&](auto type) {
+    for_out_rows(gates.count, out, [&](int64_t r, void* y) {
+      const float* gate_row = gates.first + r * gates.stride;
+      const float* up_row = ups.first + r * ups.stride;
+      for_chunks(out.dim, [&](int64_t first, int64_t count) {
+        float chunk[kChunk] = {};
+        for (int64_t i = 0; i < count; ++i) {
+          chunk[i] = gate_row[first + i] + (gate_bias == nullptr ? 0 : gate_bias[first + i]);
+        }
+        for (int64_t v = 0; v < kChunk; v += kWidth) {
+          const VecF g = load<VecF>(chunk + v);
+          const VecF y2 = g * -kLog2E;
+          // e^-g, with an end to what a float would not hold; silu is 0 there.
+          store(chunk + v, g / (1 + exp2(y2 > 126.0f ? broadcast(126) : y2)));
+        }
+        for (int64_t i = 0; i < count; ++i) {
+          chunk[i] *= up_row[first + i] + (up_bias == nullptr ? 0 : up_bias[first + i]);
+        }
+        store_floats(type, chunk, first, count, y);
+      });
     });
   });
 }

@@ -13,16 +13,26 @@
 namespace pbs_attn {
 namespace {
 
-constexpr int64_t kGroupPanels = 8;
-constexpr int64_t kBlockSteps = 64;  // 8 panels of them are 1 MiB
+constexpr int64_t kGroupPanels = 6;
+constexpr int64_t kBlockSteps = 64;  // 6 panels of them are 768 KiB
 constexpr int64_t kNearSteps = 16;   // a panel of rows in them is 32 KiB
 constexpr int64_t kPanelSums = kPanel * kPanel;
+constexpr int64_t kStepBytes = kStep * 2;  // of a row
 constexpr int64_t kTasksPerThread = 4;
 constexpr int64_t kFewRowsTask = 64;  // outputs
 
 Rows rows_of(const pbs_layer_matrix& matrix, int64_t first) {
   const int64_t stride = matrix.row_stride * element_size(matrix.dtype);
   return {matrix.dtype, static_cast<const char*>(matrix.data) + first * stride, stride, matrix.cols};
+}
+
+// Panels that can be read where they lie: whole ones, whose near steps are spread over all of the nearest cache. Were
+// rows a power of two apart, they would drive each other out of it.
+int64_t panels_in_place(const pbs_layer_matrix& x) {
+  constexpr int64_t kNearBytes = kNearSteps * kStepBytes;
+  const bool is_aligned = reinterpret_cast<uintptr_t>(x.data) % kStepBytes == 0 && x.cols % kStep == 0;
+  const bool is_spread = rows_of(x, 0).stride % (2 * kNearBytes) == kNearBytes;
+  return is_aligned && is_spread ? x.rows / kPanel : 0;
 }
 
 }  // namespace
@@ -34,6 +44,7 @@ Linear::Linear(const LayerKernels& kernels, const pbs_layer_linear_call& call, T
       is_gated_(call.combine == PBS_LAYER_GATE),
       row_panels_(divide_up(call.x.rows, kPanel)),
       steps_(divide_up(call.x.cols, kStep)),
+      panels_in_place_(panels_in_place(call.x)),
       biases_(static_cast<size_t>(call.num_weights)),
       workspace_(workspace) {
   if (workspace.threads.size() < static_cast<size_t>(team.size())) {
@@ -73,12 +84,22 @@ void Linear::run() {
 }
 
 void Linear::pack_rows() {
-  workspace_.rows.reserve(row_panels_ * steps_ * kPanelStepBytes);
-  team_.run(row_panels_, [&](int64_t panel, int) {
-    const int64_t first = panel * kPanel;
+  const int64_t count = row_panels_ - panels_in_place_;
+  workspace_.rows.reserve(count * steps_ * kPanelStepBytes, Pages::kHuge);
+  team_.run(count, [&](int64_t panel, int) {
+    const int64_t first = (panels_in_place_ + panel) * kPanel;
     kernels_.matrix_unit->pack_rows(rows_of(call_.x, first), std::min(kPanel, call_.x.rows - first), 0, steps_,
                                     workspace_.rows.data() + panel * steps_ * kPanelStepBytes);
   });
+}
+
+RowPanel Linear::row_panel(int64_t panel, int64_t step) const {
+  if (panel < panels_in_place_) {
+    const Rows rows = rows_of(call_.x, panel * kPanel);
+    return {static_cast<const char*>(rows.first) + step * kStepBytes, rows.stride, kStepBytes};
+  }
+  const int64_t packed = (panel - panels_in_place_) * steps_ + step;
+  return {workspace_.rows.data() + packed * kPanelStepBytes, kStepBytes, kPanelStepBytes};
 }
 
 // first_row and rows count panels.
@@ -86,8 +107,9 @@ void Linear::multiply(int64_t first_panel, int64_t panels, int64_t first_row, in
   if (rows <= 0) return;
   const MatrixUnit& unit = *kernels_.matrix_unit;
   const bool in_one = steps_ <= kBlockSteps;
-  scratch.weights.reserve(kGroupPanels * kBlockSteps * kPanelStepBytes);
-  scratch.sums.reserve((in_one ? 1 : rows) * panels * kPanelSums);
+  scratch.weights.reserve(kGroupPanels * kBlockSteps * kPanelStepBytes, Pages::kHuge);
+  scratch.sums.reserve((in_one ? 1 : rows) * panels * kPanelSums, Pages::kHuge);
+  const auto sums_of = [&](int64_t m) { return scratch.sums.data() + (in_one ? 0 : m * panels * kPanelSums); };
   for (int64_t step = 0; step < steps_; step += kBlockSteps) {
     const int64_t steps = std::min(kBlockSteps, steps_ - step);
     const int64_t panel_bytes = steps * kPanelStepBytes;
@@ -97,14 +119,15 @@ void Linear::multiply(int64_t first_panel, int64_t panels, int64_t first_row, in
                         scratch.weights.data() + p * panel_bytes);
     }
     for (int64_t m = 0; m < rows; ++m) {
-      const char* x = workspace_.rows.data() + ((first_row + m) * steps_ + step) * kPanelStepBytes;
-      float* sums = scratch.sums.data() + (in_one ? 0 : m * panels * kPanelSums);
+      const int64_t after = std::min(m + 1, rows - 1);
       for (int64_t near = 0; near < steps; near += kNearSteps) {
-        const int64_t offset = near * kPanelStepBytes;
-        unit.multiply(std::min(kNearSteps, steps - near), x + offset, scratch.weights.data() + offset, panel_bytes,
-                      panels, step + near > 0, sums);
+        const bool is_last = near + kNearSteps >= steps;
+        unit.multiply(std::min(kNearSteps, steps - near), row_panel(first_row + m, step + near),
+                      scratch.weights.data() + near * kPanelStepBytes, panel_bytes, panels, step + near > 0, sums_of(m),
+                      is_last ? row_panel(first_row + after, step) : row_panel(first_row + m, step + near + kNearSteps),
+                      sums_of(is_last ? after : m));
       }
-      if (step + steps == steps_) finish(first_panel, panels, (first_row + m) * kPanel, sums);
+      if (step + steps == steps_) finish(first_panel, panels, (first_row + m) * kPanel, sums_of(m));
     }
   }
 }
@@ -112,31 +135,23 @@ void Linear::multiply(int64_t first_panel, int64_t panels, int64_t first_row, in
 // Writes what the sums of a panel of rows make of the outputs.
 void Linear::finish(int64_t first_panel, int64_t panels, int64_t first_row, const float* sums) {
   const int64_t together = is_gated_ ? 2 : 1;
+  const int64_t rows = std::min(kPanel, call_.x.rows - first_row);
   for (int64_t p = 0; p < panels; p += together, sums += together * kPanelSums) {
-    const Panel& panel = panels_[static_cast<size_t>(first_panel + p)];
-    for (int64_t r = 0; r < std::min(kPanel, call_.x.rows - first_row); ++r) {
-      if (is_gated_) {
-        finish_gated_row(panel, first_row + r, sums + r * kPanel, sums + kPanelSums + r * kPanel);
-      } else {
-        finish_row(panel, first_row + r, sums + r * kPanel);
-      }
-    }
+    finish(panels_[static_cast<size_t>(first_panel + p)], first_row, {sums, rows, kPanel},
+           {sums + kPanelSums, rows, kPanel});
   }
 }
 
-void Linear::finish_row(const Panel& panel, int64_t row, const float* sums) {
-  kernels_.combine(panel.rows, sums, bias(panel), call_.combine == PBS_LAYER_ADD, call_.outputs[panel.weight].dtype,
-                   output(panel, row));
-}
-
-void Linear::finish_gated_row(const Panel& panel, int64_t row, const float* gates, const float* ups) {
-  kernels_.gate(panel.rows, gates, bias(panel), ups, bias({panel.weight + 1, panel.first_row, panel.rows}),
-                call_.outputs[0].dtype, output(panel, row));
-}
-
-void* Linear::output(const Panel& panel, int64_t row) const {
+void Linear::finish(const Panel& panel, int64_t first_row, const SumRows& sums, const SumRows& ups) {
   const pbs_layer_matrix& out = call_.outputs[panel.weight];
-  return static_cast<char*>(out.data) + (row * out.row_stride + panel.first_row) * element_size(out.dtype);
+  const int64_t size = element_size(out.dtype);
+  const OutRows y = {out.dtype, static_cast<char*>(out.data) + (first_row * out.row_stride + panel.first_row) * size,
+                     out.row_stride * size, panel.rows};
+  if (is_gated_) {
+    kernels_.gate(sums, bias(panel), ups, bias({panel.weight + 1, panel.first_row, panel.rows}), y);
+  } else {
+    kernels_.combine(sums, bias(panel), call_.combine == PBS_LAYER_ADD, y);
+  }
 }
 
 const float* Linear::bias(const Panel& panel) const {
@@ -169,13 +184,7 @@ void Linear::run_few_rows() {
       kernels_.dot_rows(rows_of(call_.weights[panel.weight + n], panel.first_row), panel.rows, x, sums[n],
                         kFewRowsTask);
     }
-    for (int64_t r = 0; r < call_.x.rows; ++r) {
-      if (is_gated_) {
-        finish_gated_row(panel, r, sums[0] + r * kFewRowsTask, sums[1] + r * kFewRowsTask);
-      } else {
-        finish_row(panel, r, sums[0] + r * kFewRowsTask);
-      }
-    }
+    finish(panel, 0, {sums[0], call_.x.rows, kFewRowsTask}, {sums[1], call_.x.rows, kFewRowsTask});
   });
 }
 

@@ -25,7 +25,7 @@ class Linear {
 
   // Memory that calls use one after the other: what is fresh from the system has to be cleared by it first.
   struct Workspace {
-    AlignedBuffer<char> rows;      // (row panels, steps) packed
+    AlignedBuffer<char> rows;      // (row panels that are not read in place, steps) packed
     std::vector<Scratch> threads;  // one for each thread
   };
 
@@ -43,11 +43,10 @@ class Linear {
 
   void run_few_rows();
   void pack_rows();
+  RowPanel row_panel(int64_t panel, int64_t step) const;
   void multiply(int64_t first_panel, int64_t panels, int64_t first_row, int64_t rows, Scratch& scratch);
   void finish(int64_t first_panel, int64_t panels, int64_t first_row, const float* sums);
-  void finish_row(const Panel& panel, int64_t row, const float* sums);
-  void finish_gated_row(const Panel& panel, int64_t row, const float* gates, const float* ups);
-  void* output(const Panel& panel, int64_t row) const;
+  void finish(const Panel& panel, int64_t first_row, const SumRows& sums, const SumRows& ups);
   const float* bias(const Panel& panel) const;
 
   const LayerKernels& kernels_;
@@ -56,6 +55,7 @@ class Linear {
   const bool is_gated_;
   const int64_t row_panels_;
   const int64_t steps_;
+  const int64_t panels_in_place_;
   std::vector<Panel> panels_;
   std::vector<std::vector<float>> biases_;  // of each weight; empty: none
   Workspace& workspace_;

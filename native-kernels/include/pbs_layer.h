@@ -29,11 +29,13 @@ enum pbs_layer_combine {
 
 // Linear layers that read the same rows.
 struct pbs_layer_linear_call {
-  uint32_t struct_size;                                    // sizeof(struct pbs_layer_linear_call)
-  int32_t combine;                                         // enum pbs_layer_combine
-  int32_t num_weights;                                     // 1..PBS_LAYER_MAX_WEIGHTS; 2 for PBS_LAYER_GATE
-  int32_t num_threads;                                     // >= 1; 0: one per core that this process may use
-  struct pbs_layer_matrix x;                               // (rows, in) bfloat16
+  uint32_t struct_size;  // sizeof(struct pbs_layer_linear_call)
+  int32_t combine;       // enum pbs_layer_combine
+  int32_t num_weights;   // 1..PBS_LAYER_MAX_WEIGHTS; 2 for PBS_LAYER_GATE
+  int32_t num_threads;   // >= 1; 0: one per core that this process may use
+  // (rows, in) bfloat16. Matrix units read rows where they lie, instead of packing them first, if they are aligned to
+  // cache lines, an odd multiple of 1,024 bytes apart, and have a multiple of 32 columns.
+  struct pbs_layer_matrix x;
   struct pbs_layer_matrix weights[PBS_LAYER_MAX_WEIGHTS];  // (out, in) bfloat16
   const void* biases[PBS_LAYER_MAX_WEIGHTS];               // (out) bfloat16, or null
   struct pbs_layer_matrix outputs[PBS_LAYER_MAX_WEIGHTS];  // (rows, out) bfloat16 or float32; float32 for PBS_LAYER_ADD

@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <memory>
 #include <random>
 #include <string>
 #include <vector>
@@ -169,6 +170,43 @@ void test_linear(int64_t rows, int64_t in, int64_t out, int32_t combine, int32_t
     }
   }
   expect(wrong == 0, name + ": " + std::to_string(wrong) + " wrong");
+}
+
+// Rows that are read where they lie give the same bits as packed ones, and what is behind them does not count.
+void test_rows_in_place(int64_t rows, int64_t in, int64_t out, int32_t threads) {
+  if (rows > pbs_layer_max_linear_rows()) return;
+  constexpr int64_t kStep = 512;
+  const int64_t steps = (in + kStep) / kStep;
+  const int64_t stride = (steps % 2 == 0 ? steps + 1 : steps) * kStep;
+  std::mt19937 random(8);
+  Matrix x(PBS_ATTN_BFLOAT16, rows, in), weight(PBS_ATTN_BFLOAT16, out, in);
+  x.fill(random, 1);
+  weight.fill(random, 0.1f);
+  const std::unique_ptr<uint16_t, void (*)(void*)> apart(
+      static_cast<uint16_t*>(std::aligned_alloc(64, static_cast<size_t>(rows * stride) * 2)), std::free);
+  std::fill(apart.get(), apart.get() + rows * stride, to_bfloat16(std::nanf("")));
+  const char* from = static_cast<const char*>(x.data());
+  for (int64_t r = 0; r < rows; ++r) {
+    std::memcpy(apart.get() + r * stride, from + r * x.c().row_stride * 2, static_cast<size_t>(in) * 2);
+  }
+  Matrix expected(PBS_ATTN_FLOAT32, rows, out), found(PBS_ATTN_FLOAT32, rows, out);
+  pbs_layer_linear_call call{};
+  call.struct_size = sizeof(call);
+  call.num_weights = 1;
+  call.num_threads = threads;
+  call.weights[0] = weight.c();
+  char message[256] = "";
+  for (Matrix* y : {&expected, &found}) {
+    call.x = y == &expected ? x.c() : pbs_layer_matrix{apart.get(), rows, in, stride, PBS_ATTN_BFLOAT16};
+    call.outputs[0] = y->c();
+    expect(pbs_layer_linear(&call, message, sizeof(message)) == PBS_ATTN_OK, message);
+  }
+  int wrong = 0;
+  for (int64_t r = 0; r < rows; ++r) {
+    for (int64_t n = 0; n < out; ++n) wrong += expected.at(r, n) != found.at(r, n);
+  }
+  expect(wrong == 0, "rows in place, " + std::to_string(rows) + " x " + std::to_string(in) + ": " +
+                         std::to_string(wrong) + " wrong");
 }
 
 void test_norm(int64_t rows, int64_t cols, int32_t dtype) {
@@ -367,6 +405,9 @@ int main(int argc, char** argv) {
       test_linear(rows, 96, 65, PBS_LAYER_GATE, 2, true, PBS_ATTN_BFLOAT16, threads);
       test_linear(rows, 96, 300, PBS_LAYER_GATE, 2, false, PBS_ATTN_BFLOAT16, threads);
     }
+  }
+  for (const int64_t rows : {31, 32, 100, 192}) {
+    for (const int64_t in : {32, 77, 96, 512, 1024, 2624}) test_rows_in_place(rows, in, 70, 2);
   }
   // More columns than a block holds.
   for (const int32_t combine : {PBS_LAYER_STORE, PBS_LAYER_ADD, PBS_LAYER_GATE}) {

@@ -3,7 +3,6 @@ package io.pbsattn.zoo;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.index.NDIndex;
-import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import io.pbsattn.layer.LayerOps;
 import io.pbsattn.layer.Linear;
@@ -30,6 +29,9 @@ record CausalLmWeights(NDArray embedding, List<DecoderLayer> layers, RmsNorm nor
 
     private static final Logger logger = LoggerFactory.getLogger(CausalLmWeights.class);
 
+    /** Tokens whose embeddings are read at a time. */
+    private static final int EMBEDDING_CHUNK = 2048;
+
     static CausalLmWeights read(
             Checkpoint checkpoint, DecoderConfig config, TorchType type, NDManager manager)
             throws IOException, CheckpointException {
@@ -51,13 +53,28 @@ record CausalLmWeights(NDArray embedding, List<DecoderLayer> layers, RmsNorm nor
 
     /** The embeddings (..., hidden) of ids of any shape, in float32. */
     NDArray embed(NDManager scope, NDArray ids) {
-        NDArray stored =
-                LibTorch.get()
-                        .call(scope, "aten::embedding", "", 1, embedding, ids, -1L, false, false)[
-                        0];
-        return stored.getDataType() == DataType.FLOAT32
-                ? stored
-                : LibTorch.get().toType(scope, stored, TorchType.FLOAT32);
+        Shape shape = ids.getShape().add(embedding.getShape().get(1));
+        NDArray embedded = LibTorch.get().empty(scope, shape, TorchType.FLOAT32);
+        long rows = ids.size();
+        try (NDArray flatIds = ids.reshape(rows);
+                NDArray flat = embedded.reshape(rows, -1)) {
+            // All rows in the type of the weights would be as many bytes again.
+            for (long begin = 0; begin < rows; begin += EMBEDDING_CHUNK) {
+                NDIndex chunk =
+                        new NDIndex("{}:{}", begin, Math.min(rows, begin + EMBEDDING_CHUNK));
+                try (NDManager temporary = scope.newSubManager()) {
+                    NDArray some = flatIds.get(temporary, chunk);
+                    LibTorch.get().copy(lookUp(temporary, some), flat.get(temporary, chunk));
+                }
+            }
+        }
+        return embedded;
+    }
+
+    /** The rows (ids, hidden) of the table, in its type. */
+    private NDArray lookUp(NDManager scope, NDArray ids) {
+        return LibTorch.get()
+                .call(scope, "aten::embedding", "", 1, embedding, ids, -1L, false, false)[0];
     }
 
     /** Logits (rows, vocabSize) float32 of the residual stream (rows, hidden). */

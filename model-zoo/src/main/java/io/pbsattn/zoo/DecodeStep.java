@@ -85,7 +85,7 @@ final class DecodeStep {
                         .flatMapToInt(c -> IntStream.generate(c::length).limit(c.batch()))
                         .toArray();
         RotaryEmbedding turns = RotaryEmbedding.ofLast(scope, decoder.rope(), positions);
-        Workspace space = Workspace.create(scope, config, ops.type(), rows);
+        Workspace space = Workspace.create(scope, config, ops, rows);
         Shape ofQueries = new Shape(rows, config.qWidth());
         Shape ofKeys = new Shape(config.numKvHeads(), rows, config.headDim());
         NDArray queries = LibTorch.get().empty(scope, ofQueries, ops.type());

@@ -1,6 +1,7 @@
 package io.pbsattn.zoo;
 
 import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
 import io.pbsattn.layer.LayerOps;
 import io.pbsattn.layer.Linear;
 import io.pbsattn.torch.TorchType;
@@ -27,6 +28,12 @@ abstract class HookedLayerOps implements LayerOps {
     @Override
     public TorchType type() {
         return ops.type();
+    }
+
+    /** {@inheritDoc} */
+    @Override
+    public NDArray empty(NDManager manager, long rows, long width) {
+        return ops.empty(manager, rows, width);
     }
 
     /** {@inheritDoc} */

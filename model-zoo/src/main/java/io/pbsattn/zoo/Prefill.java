@@ -16,7 +16,7 @@ import io.pbsattn.torch.LibTorch;
 final class Prefill {
 
     /** Tokens that pass the linear parts of a layer at a time. */
-    private static final int LINEAR_CHUNK = 2048;
+    private static final int LINEAR_CHUNK = 4096;
 
     private final Decoder decoder;
     private final PrefillOptions options;
@@ -128,7 +128,7 @@ final class Prefill {
         NDArray hidden = decoder.weights().embed(scope, ids);
         NDArray queries =
                 LibTorch.get().empty(scope, new Shape(batch, rows, config.qWidth()), ops.type());
-        Workspace space = Workspace.create(scope, config, ops.type(), Math.min(rows, LINEAR_CHUNK));
+        Workspace space = Workspace.create(scope, config, ops, Math.min(rows, LINEAR_CHUNK));
         for (int l = 0; l < config.numLayers(); ++l) {
             try (NDManager layerScope = scope.newSubManager()) {
                 forwardLayer(layerScope, space, l, hidden, queries, turns, cache);

@@ -4,6 +4,7 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.index.NDIndex;
 import ai.djl.ndarray.types.Shape;
+import io.pbsattn.layer.LayerOps;
 import io.pbsattn.torch.LibTorch;
 import io.pbsattn.torch.TorchType;
 
@@ -28,15 +29,15 @@ record Workspace(
         NDArray rawQueries,
         NDArray rawKeys) {
 
-    static Workspace create(NDManager manager, DecoderConfig config, TorchType type, int chunk) {
+    static Workspace create(NDManager manager, DecoderConfig config, LayerOps ops, int chunk) {
         int qWidth = config.qWidth();
         int kvWidth = config.numKvHeads() * config.headDim();
         boolean hasNorm = config.projections().qkNorm();
         return new Workspace(
-                empty(manager, chunk, config.hiddenSize(), type),
-                empty(manager, chunk, kvWidth, type),
-                empty(manager, chunk, kvWidth, type),
-                empty(manager, chunk, config.intermediateSize(), type),
+                ops.empty(manager, chunk, config.hiddenSize()),
+                empty(manager, chunk, kvWidth, ops.type()),
+                empty(manager, chunk, kvWidth, ops.type()),
+                ops.empty(manager, chunk, config.intermediateSize()),
                 hasNorm ? empty(manager, chunk, qWidth, TorchType.FLOAT32) : null,
                 hasNorm ? empty(manager, chunk, kvWidth, TorchType.FLOAT32) : null);
     }

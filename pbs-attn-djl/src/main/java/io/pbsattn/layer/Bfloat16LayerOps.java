@@ -14,6 +14,12 @@ import java.util.List;
  */
 final class Bfloat16LayerOps implements LayerOps {
 
+    /** Matrix units read rows where they lie if these are an odd number of such steps apart. */
+    private static final long ROW_STEP = 512;
+
+    /** Fewer rows are packed in any case. */
+    private static final int MIN_ROWS = 32;
+
     private final NativeLayer kernels;
     private final long maxRows;
 
@@ -26,6 +32,20 @@ final class Bfloat16LayerOps implements LayerOps {
     @Override
     public TorchType type() {
         return TorchType.BFLOAT16;
+    }
+
+    /** {@inheritDoc} */
+    @Override
+    public NDArray empty(NDManager manager, long rows, long width) {
+        if (rows > maxRows || rows < MIN_ROWS) {
+            return LibTorch.get().empty(manager, new Shape(rows, width), type());
+        }
+        long steps = (width + ROW_STEP - 1) / ROW_STEP;
+        Shape apart = new Shape(rows, (steps % 2 == 0 ? steps + 1 : steps) * ROW_STEP);
+        try (NDArray storage = LibTorch.get().empty(manager, apart, type())) {
+            HugePages.advise(storage);
+            return storage.get(manager, new NDIndex(":, :{}", width));
+        }
     }
 
     /** {@inheritDoc} */

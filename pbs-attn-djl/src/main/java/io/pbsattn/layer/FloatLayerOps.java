@@ -3,6 +3,7 @@ package io.pbsattn.layer;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.index.NDIndex;
+import ai.djl.ndarray.types.Shape;
 import io.pbsattn.block.DenseAttention;
 import io.pbsattn.torch.LibTorch;
 import io.pbsattn.torch.TorchType;
@@ -15,6 +16,12 @@ final class FloatLayerOps implements LayerOps {
     @Override
     public TorchType type() {
         return TorchType.FLOAT32;
+    }
+
+    /** {@inheritDoc} */
+    @Override
+    public NDArray empty(NDManager manager, long rows, long width) {
+        return LibTorch.get().empty(manager, new Shape(rows, width), type());
     }
 
     /** {@inheritDoc} */

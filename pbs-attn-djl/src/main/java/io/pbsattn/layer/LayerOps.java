@@ -1,6 +1,7 @@
 package io.pbsattn.layer;
 
 import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
 import io.pbsattn.torch.TorchType;
 import java.util.List;
 
@@ -16,6 +17,16 @@ public interface LayerOps {
      * @return float32 or bfloat16
      */
     TorchType type();
+
+    /**
+     * Makes room for rows as the operations read them fastest.
+     *
+     * @param manager will own the array
+     * @param rows how many
+     * @param width elements of each, which lie side by side
+     * @return (rows, width) in {@link #type}, not set; the rows may lie apart
+     */
+    NDArray empty(NDManager manager, long rows, long width);
 
     /**
      * Root-mean-square normalisation of each row.
