@@ -198,10 +198,7 @@ public class DjlLoadingTest {
     /** Requests of one batch have options of their own, and forms of their own. */
     @Test
     public void servingAnswersBatches() throws Exception {
-        try (ZooModel<Input, Output> model =
-                        Decoders.criteria(Input.class, Output.class, Fixtures.RETRIEVER)
-                                .build()
-                                .loadModel();
+        try (ZooModel<Input, Output> model = serving();
                 Predictor<Input, Output> predictor = model.newPredictor()) {
             JsonObject parameters = new JsonObject();
             parameters.addProperty("stop", "code of");
@@ -236,10 +233,7 @@ public class DjlLoadingTest {
     /** Requests of strangers that a server has put into one batch: what one asks wrongly. */
     @Test
     public void servingRefusesRequestsOfABatchOneByOne() throws Exception {
-        try (ZooModel<Input, Output> model =
-                        Decoders.criteria(Input.class, Output.class, Fixtures.RETRIEVER)
-                                .build()
-                                .loadModel();
+        try (ZooModel<Input, Output> model = serving();
                 Predictor<Input, Output> predictor = model.newPredictor()) {
             String text = predictor.predict(request(MESSAGE)).getAsString(0);
             List<Input> good = List.of(request(MESSAGE), json("{\"inputs\": \"x\"}"));
@@ -287,6 +281,11 @@ public class DjlLoadingTest {
         }
     }
 
+    /** The model as a server loads it. */
+    private static ZooModel<Input, Output> serving() throws Exception {
+        return Decoders.criteria(Input.class, Output.class, Fixtures.RETRIEVER).build().loadModel();
+    }
+
     private static void assertRefused(Output output, String words) {
         Assert.assertEquals(output.getCode(), 400);
         Assert.assertEquals(output.getMessage(), "Bad Request", "no line of HTTP breaks");
@@ -331,10 +330,7 @@ public class DjlLoadingTest {
 
     @Test
     public void answersRequestsOfServing() throws Exception {
-        try (ZooModel<Input, Output> model =
-                        Decoders.criteria(Input.class, Output.class, Fixtures.RETRIEVER)
-                                .build()
-                                .loadModel();
+        try (ZooModel<Input, Output> model = serving();
                 Predictor<Input, Output> predictor = model.newPredictor()) {
             String text = predictor.predict(request(MESSAGE)).getAsString(0);
             Assert.assertTrue(text.contains("48213"), text);
