@@ -98,6 +98,7 @@ struct Bfloat16Weigher {
 
   // All keys from j on.
   void weigh_from(int64_t j, int64_t keys, const float* logits, float* weights) {
+    static_assert(kNv == 2, "a call for each vector");
     for (; j < keys; j += 2) {
       weigh_pair<0>(j, logits, weights);
       weigh_pair<1>(j, logits, weights);

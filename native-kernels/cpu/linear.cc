@@ -1,4 +1,5 @@
-// Linear layers on matrix units: rows and weights are packed, and multiplied in blocks that fit the caches.
+// Linear layers on matrix units: weights are packed, rows too unless they lie well, and multiplied in blocks that fit
+// the caches.
 //
 // A task is a group of weight panels and a range of rows. For each block of columns it packs its weights, which then
 // stay in the second cache, and takes all its rows past them: a panel of rows at a time, and of that so many columns
