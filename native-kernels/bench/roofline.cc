@@ -249,7 +249,7 @@ void measure(const pbs_attn::Kernels& kernels, const pbs_attn::Engine& engine, i
   const int64_t block_bytes = kKeys * dim * pbs_attn::element_size(engine.dtype);
   const int64_t strip_bytes = width * dim * pbs_attn::element_size(engine.dtype);
   Inputs in(engine, width, dim);
-  const pbs_attn::TileShape shape{kKeys, dim, 0.09f};
+  const pbs_attn::TileShape shape{kKeys, dim, 0.09f, false};
   pbs_attn::QueryStrip strips[kStrips];
   for (int64_t s = 0; s < kStrips; ++s) {
     strips[s] = {in.q.data() + s * strip_bytes,

@@ -13,7 +13,7 @@ namespace {
 
 constexpr int64_t kTasksPerThread = 8;     // fewer leave a thread idle at the end
 constexpr int64_t kStripsPerTask = 32;     // which share what is fetched of keys and values
-constexpr int64_t kCachedBytes = 1 << 18;  // of keys and values that strips go through one after the other
+constexpr int64_t kCachedBytes = 1 << 19;  // of keys and values that strips go through one after the other
 constexpr int64_t kVisitsAtOnce = 256;  // so that the list of them stays short; the first and last overlap with nothing
 
 }  // namespace
@@ -130,17 +130,14 @@ void HeadGroup::list_kept_blocks(Scratch& s) {
 
 void HeadGroup::finish_strip(const QueryStrip& strip, const StripRows& rows, Scratch& s) {
   const int64_t width = kernels_.width;
-  s.floats.reserve(width * (padded_dim_ + 1));
-  float* factor = s.floats.data() + width * padded_dim_;
-  for (int64_t r = 0; r < width; ++r) factor[r] = r < rows.count ? static_cast<float>(1 / strip.sum[r]) : 0;
-  kernels_.unpack_output(padded_dim_, strip.o, factor, s.floats.data());
+  s.floats.reserve(width);
+  for (int64_t r = 0; r < width; ++r) s.floats.data()[r] = r < rows.count ? static_cast<float>(1 / strip.sum[r]) : 0;
+  kernels_.store_output(strip.o, s.floats.data(), rows_of(call_.o, kv_head_ * group_size_ + rows.head, rows.first),
+                        rows.count);
+  if (call_.lse == nullptr) return;
   for (int64_t r = 0; r < rows.count; ++r) {
-    kernels_.store_row(call_.dtype, s.floats.data() + r * padded_dim_, head_dim_,
-                       row_of(call_.o, call_.dtype, batch_, kv_head_ * group_size_ + rows.head, rows.first + r));
-    if (call_.lse != nullptr) {
-      call_.lse[head_index(rows.head) * call_.max_seqlen_q + rows.first + r] =
-          static_cast<float>(strip.max[r] * call_.softmax_scale + std::log(strip.sum[r]));
-    }
+    call_.lse[head_index(rows.head) * call_.max_seqlen_q + rows.first + r] =
+        static_cast<float>(strip.max[r] * call_.softmax_scale + std::log(strip.sum[r]));
   }
 }
 

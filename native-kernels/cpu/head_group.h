@@ -104,7 +104,9 @@ class HeadGroup {
   Rows q_rows(int64_t g, int64_t first_row) const { return rows_of(call_.q, kv_head_ * group_size_ + g, first_row); }
   Rows k_rows() const { return rows_of(call_.k, kv_head_, 0); }
   Rows v_rows() const { return rows_of(call_.v, kv_head_, 0); }
-  TileShape tile_shape(int64_t keys) const { return {keys, padded_dim_, static_cast<float>(call_.softmax_scale)}; }
+  TileShape tile_shape(int64_t keys) const {
+    return {keys, padded_dim_, static_cast<float>(call_.softmax_scale), call_.lse != nullptr};
+  }
 
   const Kernels& kernels_;
   const Engine& engine_;

@@ -45,9 +45,18 @@ struct Bfloat16Engine {
                              kStripWidth, result, kStripWidth, nullptr, ahead);
   }
 
-  static void weigh_keys(int64_t keys, float scale, const VecF* shift, float* logits, VecF* total) {
-    Bfloat16Weigher weigher(scale, shift);
-    weigher.weigh_from(0, keys, logits, logits);
+  static void weigh_keys(const TileShape& shape, const VecF* max, float* logits, VecF* total) {
+    if (shape.exact_sums) {
+      weigh_keys<FloatWeigher>(shape, max, logits, total);
+    } else {
+      weigh_keys<WordWeigher>(shape, max, logits, total);
+    }
+  }
+
+  template <typename W>
+  static void weigh_keys(const TileShape& shape, const VecF* max, float* logits, VecF* total) {
+    W weigher(shape.scale, max);
+    weigh_all(weigher, NoMask{}, shape.keys, logits, logits);
     for (int v = 0; v < kNv; ++v) total[v] += weigher.total[v];
   }
 

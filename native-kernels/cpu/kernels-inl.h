@@ -55,7 +55,8 @@ inline VecF exp2(VecF y) {
   p = p * f + 0.693147004f;
   p = p * f + 1.0f;
 #ifdef __AVX512F__
-  return (VecF)_mm512_scalef_ps((__m512)p, (__m512)y);  // times 2^floor(y)
+  // Times 2^floor(y). GCC 12 warns of the intrinsic without a mask.
+  return (VecF)_mm512_maskz_scalef_ps(0xffff, (__m512)p, (__m512)y);
 #else
   VecU bits, exponent;  // unsigned: what is out of range overflows here, and becomes 0 below
   __builtin_memcpy(&bits, &p, sizeof(bits));
@@ -341,16 +342,34 @@ void transpose(int64_t rows, int64_t cols, const uint32_t* from, int64_t ld_from
   }
 }
 
-void unpack_output(int64_t dim, const float* o, const float* factor, float* rows) {
-  constexpr int64_t kRows = 16;
-  for (int64_t d = 0; d < dim; d += kRows) {
-    float scaled[kRows * kStripWidth];
-    for (int64_t i = 0; i < kRows; ++i) {
-      for (int64_t q = 0; q < kStripWidth; ++q) scaled[i * kStripWidth + q] = o[(d + i) * kStripWidth + q] * factor[q];
+// Rows of elements from o (padded dim, kStripWidth) times factor (kStripWidth): elements that make a unit of 4 bytes
+// stay together when units are transposed.
+void store_output(const float* o, const float* factor, const Rows& rows, int64_t count) {
+  constexpr int64_t kUnits = 16;
+  with_type(rows.dtype, [&](auto type) {
+    typedef typename decltype(type)::Bits Bits;
+    constexpr int64_t kElements = sizeof(uint32_t) / sizeof(Bits), kColumns = kUnits * kElements;
+    for (int64_t d = 0; d < rows.dim; d += kColumns) {
+      uint32_t units[kUnits * kStripWidth] = {}, transposed[kStripWidth * kUnits];
+      for (int64_t i = 0; i < kColumns; ++i) {
+        uint32_t* to = units + i / kElements * kStripWidth;
+        const int64_t shift = i % kElements * 8 * static_cast<int64_t>(sizeof(Bits));
+        for (int64_t q = 0; q < kStripWidth; ++q) {
+          to[q] |= static_cast<uint32_t>(type.from_float(o[(d + i) * kStripWidth + q] * factor[q])) << shift;
+        }
+      }
+      transpose(kUnits, kStripWidth, units, kStripWidth, transposed, kUnits);
+      const int64_t rest = (rows.dim - d) * static_cast<int64_t>(sizeof(Bits));
+      char* to = const_cast<char*>(static_cast<const char*>(rows.first)) + d * static_cast<int64_t>(sizeof(Bits));
+      for (int64_t q = 0; q < count; ++q, to += rows.stride) {
+        if (rest >= kUnits * 4) {
+          __builtin_memcpy(to, transposed + q * kUnits, kUnits * 4);
+        } else {
+          __builtin_memcpy(to, transposed + q * kUnits, static_cast<size_t>(rest));
+        }
+      }
     }
-    transpose(kRows, kStripWidth, reinterpret_cast<const uint32_t*>(scaled), kStripWidth,
-              reinterpret_cast<uint32_t*>(rows + d), dim);
-  }
+  });
 }
 
 // ---- Matrix products
@@ -453,6 +472,47 @@ double exp_row(int64_t n, float* x, float max, float scale) {
 
 // ---- Softmax
 
+// What hides keys from queries: apply(key, v, x) is x, the logits of vector v, or -infinity where the key is hidden.
+struct NoMask {
+  static constexpr bool kHides = false;
+  PBS_ATTN_INLINED VecF apply(int64_t, int, VecF x) const { return x; }
+};
+
+// Each query sees the `window` keys up to its own.
+struct PositionMask {
+  static constexpr bool kHides = true;
+  const int32_t* positions;
+  VecI queries[kNv];
+  uint32_t window;
+
+  PositionMask(const int32_t* key_positions, int32_t first_query, int32_t visible)
+      : positions(key_positions), window(static_cast<uint32_t>(visible)) {
+    int32_t query[kStripWidth];
+    for (int q = 0; q < kStripWidth; ++q) query[q] = first_query + q;
+    for (int v = 0; v < kNv; ++v) queries[v] = load<VecI>(query + v * kWidth);
+  }
+
+  PBS_ATTN_INLINED VecF apply(int64_t key, int v, VecF x) const {
+    // How far the key lies back; as an unsigned number, that is very far for keys to come.
+    const VecU distance = (VecU)(queries[v] - positions[key]);
+    return distance < window ? x : broadcast(-__builtin_inff());
+  }
+};
+
+// The largest logits of each query, no less than `best` was, over (keys, kStripWidth). Hidden ones become -infinity.
+template <typename M>
+inline void find_largest(const M& mask, int64_t keys, float* logits, VecF* best) {
+  for (int64_t j = 0; j < keys; ++j) {
+#pragma GCC unroll 8
+    for (int v = 0; v < kNv; ++v) {
+      float* at = logits + j * kStripWidth + v * kWidth;
+      const VecF x = mask.apply(j, v, load<VecF>(at));
+      if (M::kHides) store(at, x);
+      best[v] = x > best[v] ? x : best[v];
+    }
+  }
+}
+
 // From the logits of a tile (keys, kStripWidth) to weights; max and sum move on. shrink (kStripWidth) says by how
 // much what was summed before has to be multiplied; the result whether any of it is not 1. Positions null: every key is
 // visible; else each query sees those of the `window` keys up to its own. weigh(shift, total) makes weights of the
@@ -464,27 +524,9 @@ inline bool softmax_tile(int64_t keys, float scale, const int32_t* positions, in
   VecF best[kNv], shift[kNv], total[kNv] = {};
   for (int v = 0; v < kNv; ++v) best[v] = broadcast(-infinity);
   if (positions == nullptr) {
-    for (int64_t j = 0; j < keys; ++j) {
-#pragma GCC unroll 8
-      for (int v = 0; v < kNv; ++v) {
-        const VecF x = load<VecF>(logits + j * kStripWidth + v * kWidth);
-        best[v] = x > best[v] ? x : best[v];
-      }
-    }
+    find_largest(NoMask{}, keys, logits, best);
   } else {
-    int32_t queries[kStripWidth];
-    for (int q = 0; q < kStripWidth; ++q) queries[q] = first_position + q;
-    for (int64_t j = 0; j < keys; ++j) {
-#pragma GCC unroll 8
-      for (int v = 0; v < kNv; ++v) {
-        float* at = logits + j * kStripWidth + v * kWidth;
-        // How far the key lies back; as an unsigned number, that is very far for keys to come.
-        const VecU distance = (VecU)(load<VecI>(queries + v * kWidth) - positions[j]);
-        const VecF x = distance < static_cast<uint32_t>(window) ? load<VecF>(at) : broadcast(-infinity);
-        store(at, x);
-        best[v] = x > best[v] ? x : best[v];
-      }
-    }
+    find_largest(PositionMask(positions, first_position, window), keys, logits, best);
   }
   VecI changed = {};
   for (int v = 0; v < kNv; ++v) {
@@ -529,8 +571,7 @@ void attend(const TileShape& shape, const Visit* visits, int64_t count, float* s
                      static_cast<const char*>(next_keys));
     const bool rescale = softmax_tile(
         shape.keys, shape.scale, masked_positions(*visit), strip.first_position, strip.window, scratch, strip.max,
-        strip.sum, shrink,
-        [&](const VecF* shift, VecF* total) { E::weigh_keys(shape.keys, shape.scale, shift, scratch, total); });
+        strip.sum, shrink, [&](const VecF* shift, VecF* total) { E::weigh_keys(shape, shift, scratch, total); });
     if (block.values == nullptr) continue;
     E::add_values(shape, block.values, scratch, rescale, shrink, strip.o, static_cast<const char*>(next_values));
   }
@@ -604,13 +645,13 @@ struct FloatEngine {
                           static_cast<const float*>(q), kStripWidth, result, kStripWidth, nullptr, ahead);
   }
 
-  static void weigh_keys(int64_t keys, float scale, const VecF* shift, float* logits, VecF* total) {
+  static void weigh_keys(const TileShape& shape, const VecF* shift, float* logits, VecF* total) {
     VecF sum[kNv] = {};
-    for (int64_t j = 0; j < keys; ++j) {
+    for (int64_t j = 0; j < shape.keys; ++j) {
 #pragma GCC unroll 8
       for (int v = 0; v < kNv; ++v) {
         float* at = logits + j * kStripWidth + v * kWidth;
-        const VecF e = exp_from(load<VecF>(at), shift[v], scale);
+        const VecF e = exp_from(load<VecF>(at), shift[v], shape.scale);
         store(at, e);
         sum[v] += e;
       }
@@ -632,6 +673,6 @@ constexpr Engine kFloatEngine = {PBS_ATTN_FLOAT32,           FloatEngine::gather
 
 // A constant expression: nothing of an instruction set runs before dispatch has chosen it.
 constexpr Kernels make_kernels(const char* name, const Engine* bfloat16, const LayerKernels* layer) {
-  return {name,     kStripWidth, &kFloatEngine, bfloat16, layer,        all_finite,
-          sum_rows, store_row,   gemm,          exp_row,  unpack_output};
+  return {name,     kStripWidth, &kFloatEngine, bfloat16, layer,       all_finite,
+          sum_rows, store_row,   gemm,          exp_row,  store_output};
 }

@@ -58,10 +58,12 @@ struct TileShape {
   int64_t keys;  // padded
   int64_t dim;   // padded
   float scale;
+  // Whether QueryStrip::sum has to be right by itself, and not only as what QueryStrip::o is divided by.
+  bool exact_sums;
 };
 
-// What Engine::attend works with: logits, weights of two visits, and logits once more.
-constexpr int64_t kScratchTiles = 3;
+// What Engine::attend works with: logits of up to two visits, weights of two, and logits once more.
+constexpr int64_t kScratchTiles = 4;
 
 // Attention in one element type.
 struct Engine {
@@ -108,8 +110,8 @@ struct Kernels {
   // Turns n logits into exp(scale (x - max)) and returns their sum.
   double (*exp_row)(int64_t n, float* x, float max, float scale);
 
-  // o (dim, width) times factor (width), as rows (width, dim).
-  void (*unpack_output)(int64_t dim, const float* o, const float* factor, float* rows);
+  // Writes o (padded dim, width) times factor (width) as the first `count` rows, rounded to nearest, ties to even.
+  void (*store_output)(const float* o, const float* factor, const Rows& rows, int64_t count);
 };
 
 extern const Kernels kScalarKernels;

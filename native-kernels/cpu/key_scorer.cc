@@ -41,7 +41,7 @@ KeyScorer::KeyScorer(const Kernels& kernels, const Engine& engine, Team& team, i
       team_(team),
       padded_dim_(padded_dim),
       scale_(scale),
-      shape_{kTileKeys, padded_dim, static_cast<float>(scale)},
+      shape_{kTileKeys, padded_dim, static_cast<float>(scale), true},
       places_(kTileKeys),
       scratch_(static_cast<size_t>(team.size())) {
   std::iota(places_.begin(), places_.end(), 0);

@@ -7,7 +7,8 @@ import ai.djl.ndarray.NDArray;
  *
  * @param o the attention output (batch, numQHeads, seqlenQ, headDim) in the type of q
  * @param lse the natural log of each row's softmax denominator (batch, numQHeads, seqlenQ), so that
- *     partial results can be merged; float32, or float64 where q is
+ *     partial results can be merged; float32, or float64 where q is; null from an operator {@link
+ *     PbsAttention#withoutLse}
  * @param report density and time per stage
  */
 public record AttentionOutput(NDArray o, NDArray lse, PrefillReport report)
@@ -17,6 +18,8 @@ public record AttentionOutput(NDArray o, NDArray lse, PrefillReport report)
     @Override
     public void close() {
         o.close();
-        lse.close();
+        if (lse != null) {
+            lse.close();
+        }
     }
 }

@@ -24,10 +24,16 @@ public final class PbsAttention {
 
     private final PbsConfig config;
     private final List<AttentionBackend> backends;
+    private final boolean wantsLse;
 
     private PbsAttention(PbsConfig config, List<AttentionBackend> backends) {
+        this(config, backends, true);
+    }
+
+    private PbsAttention(PbsConfig config, List<AttentionBackend> backends, boolean wantsLse) {
         this.config = config;
         this.backends = backends;
+        this.wantsLse = wantsLse;
     }
 
     /**
@@ -84,7 +90,18 @@ public final class PbsAttention {
      * @return an operator with these settings otherwise
      */
     public PbsAttention withSoftmaxScale(double softmaxScale) {
-        return new PbsAttention(config.toBuilder().optSoftmaxScale(softmaxScale).build(), backends);
+        PbsConfig scaled = config.toBuilder().optSoftmaxScale(softmaxScale).build();
+        return new PbsAttention(scaled, backends, wantsLse);
+    }
+
+    /**
+     * Returns the same operator for outputs alone: faster in bfloat16 on the CPU, where softmax
+     * weights need not be more precise then than what they are rounded to.
+     *
+     * @return an operator whose outputs have no {@link AttentionOutput#lse}
+     */
+    public PbsAttention withoutLse() {
+        return new PbsAttention(config, backends, false);
     }
 
     /**
@@ -176,7 +193,7 @@ public final class PbsAttention {
         requireSame("k", type, TorchType.of(k));
         requireSame("v", type, TorchType.of(v));
         return new AttentionRequest(
-                q, k, v, type, lengths == null ? unpadded(q, k) : lengths, config, trace);
+                q, k, v, type, lengths == null ? unpadded(q, k) : lengths, config, trace, wantsLse);
     }
 
     private String refusals(AttentionRequest request) {

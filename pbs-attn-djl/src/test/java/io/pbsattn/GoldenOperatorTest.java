@@ -48,19 +48,16 @@ public class GoldenOperatorTest {
                 qkv[i] = LibTorch.get().toType(manager, stored, type);
             }
             AttentionTrace trace = new AttentionTrace();
-            AttentionOutput output =
-                    PbsAttention.create(golden.config(), backend)
-                            .forward(qkv[0], qkv[1], qkv[2], null, trace);
-
-            NDArray o = LibTorch.get().toType(manager, output.o(), TorchType.FLOAT64);
-            NDArray expected = GoldenCase.named(arrays, "out");
-            boolean bigLogits = golden.toString().startsWith("big_logits");
-            if (type == TorchType.FLOAT32) {
-                double error = Arrays4.maxError(o, expected);
-                Assert.assertTrue(error <= (bigLogits ? 5e-5 : 1e-5), "output error " + error);
-            } else {
-                double error = Arrays4.frobeniusError(o, expected);
-                Assert.assertTrue(error <= 1e-2, "output error " + error);
+            PbsAttention attention = PbsAttention.create(golden.config(), backend);
+            AttentionOutput output = attention.forward(qkv[0], qkv[1], qkv[2], null, trace);
+            AttentionOutput plain = attention.withoutLse().forward(qkv[0], qkv[1], qkv[2]);
+            Assert.assertNull(plain.lse());
+            for (NDArray found : List.of(output.o(), plain.o())) {
+                checkOutput(
+                        LibTorch.get().toType(manager, found, TorchType.FLOAT64),
+                        golden,
+                        arrays,
+                        type);
             }
             double lseError = Arrays4.maxError(output.lse(), GoldenCase.named(arrays, "lse"));
             Assert.assertTrue(
@@ -68,6 +65,18 @@ public class GoldenOperatorTest {
             Assert.assertEquals(output.report().density(), golden.density(), 1e-4);
             checkOrder(golden, arrays, trace);
             checkMask(arrays, trace);
+        }
+    }
+
+    private static void checkOutput(NDArray o, GoldenCase golden, NDList arrays, TorchType type) {
+        NDArray expected = GoldenCase.named(arrays, "out");
+        boolean bigLogits = golden.toString().startsWith("big_logits");
+        if (type == TorchType.FLOAT32) {
+            double error = Arrays4.maxError(o, expected);
+            Assert.assertTrue(error <= (bigLogits ? 5e-5 : 1e-5), "output error " + error);
+        } else {
+            double error = Arrays4.frobeniusError(o, expected);
+            Assert.assertTrue(error <= 1e-2, "output error " + error);
         }
     }
 

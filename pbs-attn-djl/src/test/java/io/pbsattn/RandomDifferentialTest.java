@@ -108,9 +108,10 @@ public class RandomDifferentialTest {
                                 .forward(
                                         float64(q), float64(k), float64(v), lengths, expectedTrace);
                 AttentionTrace foundTrace = new AttentionTrace();
-                AttentionOutput found =
-                        PbsAttention.create(config, backend).forward(q, k, v, lengths, foundTrace);
+                PbsAttention attention = PbsAttention.create(config, backend);
+                AttentionOutput found = attention.forward(q, k, v, lengths, foundTrace);
                 NDArray o = float64(found.o());
+                NDArray plain = float64(attention.withoutLse().forward(q, k, v, lengths).o());
                 int compared = 0;
                 for (int b = 0; b < batch; ++b) {
                     for (int h = 0; h < qHeads; ++h) {
@@ -122,6 +123,7 @@ public class RandomDifferentialTest {
                             NDIndex head =
                                     new NDIndex("{}, {}, :{}", b, h, lengthsQ(b)); // no padding
                             checkOutput(o.get(head), expected.o().get(head), what);
+                            checkOutput(plain.get(head), expected.o().get(head), what + ", no lse");
                             double lseError =
                                     found.lse()
                                             .get(head)

@@ -145,7 +145,11 @@ final class BenchOperatorCommand implements Callable<Integer> {
     }
 
     private PbsAttention create(PbsConfig config) {
-        return backend == null ? PbsAttention.create(config) : PbsAttention.create(config, backend);
+        PbsAttention attention =
+                backend == null
+                        ? PbsAttention.create(config)
+                        : PbsAttention.create(config, backend);
+        return attention.withoutLse();
     }
 
     private Row measure(PbsAttention sparse, PbsAttention dense, int seqlen) {
@@ -154,7 +158,7 @@ final class BenchOperatorCommand implements Callable<Integer> {
                 GemmBenchmark bfloat16 = new GemmBenchmark(TorchType.BFLOAT16)) {
             SparseInputs in =
                     new SparseInputs(manager, qHeads, kvHeads, seqlen, headDim, dtype, SEED);
-            PbsAttention tuned = PbsAttention.create(PbsConfig.builder().optMinLength(0).build());
+            PbsAttention tuned = create(PbsConfig.builder().optMinLength(0).build());
             in.tune(
                     density != null ? density : SparseInputs.paperDensity(seqlen),
                     inputs -> run(tuned, inputs).density());

@@ -59,8 +59,8 @@ public class OperatorBenchmark {
     @Setup(Level.Trial)
     public void makeInputs() {
         manager = NDManager.newBaseManager("PyTorch");
-        sparse = PbsAttention.create(PbsConfig.builder().optMinLength(0).build());
-        dense = PbsAttention.create(PbsConfig.DENSE);
+        sparse = PbsAttention.create(PbsConfig.builder().optMinLength(0).build()).withoutLse();
+        dense = PbsAttention.create(PbsConfig.DENSE).withoutLse();
         TorchType type = TorchType.parse(dtype);
         inputs = new SparseInputs(manager, Q_HEADS, KV_HEADS, seqlen, headDim, type, SEED);
         inputs.tune(SparseInputs.paperDensity(seqlen), in -> run(sparse, in).density());

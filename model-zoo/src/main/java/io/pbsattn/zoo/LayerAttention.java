@@ -56,7 +56,7 @@ record LayerAttention(PbsAttention operator, int window) {
         boolean canUsePyTorch = type == TorchType.FLOAT32;
         boolean hasKernels = !REFERENCE.equals(attention.backendName());
         return new LayerAttention(
-                isDense && canUsePyTorch && !hasKernels ? null : attention, window);
+                isDense && canUsePyTorch && !hasKernels ? null : attention.withoutLse(), window);
     }
 
     /** The first key that the query at a position sees. */

@@ -49,7 +49,6 @@ final class PromptAttention {
             return o;
         }
         AttentionOutput output = attention.operator().forward(q, k, v);
-        output.lse().close();
         add(output.report());
         return output.o();
     }

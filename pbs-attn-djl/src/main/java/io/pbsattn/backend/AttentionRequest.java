@@ -18,6 +18,7 @@ import io.pbsattn.torch.TorchType;
  * @param lengths the valid rows of each sequence
  * @param config the settings
  * @param trace where to record the intermediates, or null
+ * @param wantsLse whether the log-sum-exp of each row is wanted
  */
 public record AttentionRequest(
         NDArray q,
@@ -26,7 +27,8 @@ public record AttentionRequest(
         TorchType type,
         SequenceLengths lengths,
         PbsConfig config,
-        AttentionTrace trace) {
+        AttentionTrace trace,
+        boolean wantsLse) {
 
     /**
      * Checks that the arrays fit together.
@@ -38,6 +40,7 @@ public record AttentionRequest(
      * @param lengths the valid rows of each sequence
      * @param config the settings
      * @param trace where to record the intermediates, or null
+     * @param wantsLse whether the log-sum-exp of each row is wanted
      * @throws IllegalArgumentException naming the array and what was expected
      */
     public AttentionRequest {

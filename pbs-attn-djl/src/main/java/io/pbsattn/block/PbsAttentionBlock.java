@@ -5,7 +5,6 @@ import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.AbstractBlock;
 import ai.djl.training.ParameterStore;
 import ai.djl.util.PairList;
-import io.pbsattn.AttentionOutput;
 import io.pbsattn.PbsAttention;
 
 /**
@@ -29,7 +28,7 @@ public final class PbsAttentionBlock extends AbstractBlock {
      */
     public PbsAttentionBlock(PbsAttention attention) {
         super(VERSION);
-        this.attention = attention;
+        this.attention = attention.withoutLse();
     }
 
     /**
@@ -52,9 +51,7 @@ public final class PbsAttentionBlock extends AbstractBlock {
             throw new IllegalArgumentException(
                     "expected q, k and v, found " + inputs.size() + " arrays");
         }
-        AttentionOutput output = attention.forward(inputs.get(0), inputs.get(1), inputs.get(2));
-        output.lse().close();
-        return new NDList(output.o());
+        return new NDList(attention.forward(inputs.get(0), inputs.get(1), inputs.get(2)).o());
     }
 
     /** {@inheritDoc} */

@@ -26,7 +26,8 @@ final class CausalAttention {
     static CausalAttention of(PbsConfig config) {
         // What a query sees, the call says.
         PbsConfig unbounded = config.toBuilder().optWindow(0).build();
-        return new CausalAttention(PbsAttention.createAccelerated(unbounded));
+        return new CausalAttention(
+                PbsAttention.createAccelerated(unbounded).map(PbsAttention::withoutLse));
     }
 
     /** Whether there is a kernel for a call. */

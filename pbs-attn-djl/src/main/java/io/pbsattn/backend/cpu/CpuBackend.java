@@ -71,7 +71,8 @@ final class CpuBackend implements AttentionBackend {
         NDManager manager = request.q().getManager();
         Shape shape = request.q().getShape();
         NDArray o = output(manager, shape, request.type());
-        NDArray lse = manager.create(shape.slice(0, 3), DataType.FLOAT32);
+        NDArray lse =
+                request.wantsLse() ? manager.create(shape.slice(0, 3), DataType.FLOAT32) : null;
         try (NDManager scope = manager.newSubManager();
                 TraceMemory trace = TraceMemory.of(request)) {
             NativeCall call = describe(request);
@@ -83,7 +84,7 @@ final class CpuBackend implements AttentionBackend {
             call.k = tensor(k);
             call.v = tensor(v);
             call.o = tensor(o);
-            call.lse = new Pointer(LibTorch.get().dataPointer(lse));
+            call.lse = lse == null ? null : new Pointer(LibTorch.get().dataPointer(lse));
             try (Memory seqlensQ = lengths(request.lengths(), true);
                     Memory seqlensK = lengths(request.lengths(), false)) {
                 call.seqlensQ = seqlensQ;
@@ -96,7 +97,9 @@ final class CpuBackend implements AttentionBackend {
             return new AttentionOutput(o, lse, report(call, seconds));
         } catch (RuntimeException | Error e) {
             o.close();
-            lse.close();
+            if (lse != null) {
+                lse.close();
+            }
             throw e;
         }
     }

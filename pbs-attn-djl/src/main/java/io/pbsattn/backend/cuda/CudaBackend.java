@@ -176,9 +176,10 @@ final class CudaBackend implements AttentionBackend {
         NDArray o = output(manager, request.q().getShape(), request.type(), device);
         NDArray lse = null;
         try (NDManager scope = manager.newSubManager()) {
-            lse =
-                    torch.empty(
-                            manager, request.q().getShape().slice(0, 3), TorchType.FLOAT32, device);
+            if (request.wantsLse()) {
+                Shape rows = request.q().getShape().slice(0, 3);
+                lse = torch.empty(manager, rows, TorchType.FLOAT32, device);
+            }
             // The arrays must stay open until the kernels have read them.
             NDArray q = readable(scope, request.q(), request.type());
             NDArray k = readable(scope, request.k(), request.type());
@@ -191,7 +192,7 @@ final class CudaBackend implements AttentionBackend {
                             tensor(k),
                             tensor(v),
                             tensor(o),
-                            torch.dataPointer(lse));
+                            lse == null ? 0 : torch.dataPointer(lse));
             CudaAttention.Result result =
                     new CudaAttention(opened, budget)
                             .run(call, torch.currentCudaStream(device.getDeviceId()));

@@ -52,9 +52,12 @@ final class ReferenceCall {
         if (TorchType.of(output) != request.type()) {
             output = LibTorch.get().toType(scope, output, request.type());
         }
-        NDArray logSums = NDArrays.concat(lse).reshape(shape.slice(0, 3));
+        NDArray logSums = null;
+        if (request.wantsLse()) {
+            logSums = NDArrays.concat(lse).reshape(shape.slice(0, 3));
+            logSums.attach(request.q().getManager());
+        }
         output.attach(request.q().getManager());
-        logSums.attach(request.q().getManager());
         return new AttentionOutput(output, logSums, report());
     }
 
