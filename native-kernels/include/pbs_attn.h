@@ -73,7 +73,8 @@ struct pbs_attn_call {
   struct pbs_attn_tensor k;  // (batch, num_kv_heads, max_seqlen_k, head_dim)
   struct pbs_attn_tensor v;  // (batch, num_kv_heads, max_seqlen_k, head_dim)
   struct pbs_attn_tensor o;  // (batch, num_q_heads, max_seqlen_q, head_dim)
-  float* lse;                // (batch, num_q_heads, max_seqlen_q), natural log, contiguous; may be null
+  // (batch, num_q_heads, max_seqlen_q), natural log, contiguous; null: not wanted, and bfloat16 may be faster then
+  float* lse;
   int32_t block_size;
   int32_t segment_size;       // a multiple of block_size
   double threshold;           // 0..1; 1 keeps every candidate
