@@ -73,7 +73,7 @@ template <typename F>
 inline void compute_logits_beside(const TileShape& shape, const char* keys, const void* q, float* logits, const F& f) {
   const auto run = [&](auto step_keys) {
     KeyByKey<step_keys, F> work{f, shape.keys};
-    Pipeline pipeline;
+    Pipeline<Passing::kA> pipeline;
     for (int64_t group = 0; keys != nullptr && group < shape.keys / kGroupKeys; ++group) {
       pipeline.multiply(keys_product(shape, keys, group, q, logits + group * kGroup), work);
     }
@@ -207,46 +207,82 @@ void pack_weight_panel(const Rows& rows, int64_t count, int64_t first_column, in
   }
 }
 
-// To the nearest cache, where fetch is to the one behind it.
-inline void fetch_near(const char* p) { __builtin_prefetch(p, 0, 3); }
+// What goes on beside the products of a panel of rows: a row of results is finished now and then, so that all are in
+// the end, and the next panel is fetched.
+class PanelWork {
+ public:
+  static constexpr int kPieces = 1;
 
-// What a product of panels fetches on its way, in each step some lines of it.
-struct Ahead {
-  RowPanel x;
-  int64_t rows;   // of x
-  const char* c;  // a tile of sums
+  explicit PanelWork(const PanelProduct& product)
+      : results_(product.results),
+        rows_(product.num_results > 0 ? product.num_results * product.results->rows : 0),
+        steps_(product.steps * product.panels),
+        next_(product.next_x),
+        lines_((kPanel + product.panels - 1) / product.panels),
+        num_results_(product.num_results) {}
+
+  // The part of the next panel that belongs to one of weights, from a step on.
+  void begin_product(int64_t panel, int64_t step) {
+    const int64_t first = panel * lines_ < kPanel ? panel * lines_ : kPanel;
+    count_ = first + lines_ < kPanel ? lines_ : kPanel - first;
+    ahead_ = next_.first + first * next_.row + step * next_.step;
+  }
+
+  PBS_ATTN_INLINED bool begin_step() {
+    const char* line = ahead_;
+    for (int64_t r = 0; r < count_; ++r, line += next_.row) fetch(line);
+    ahead_ += next_.step;
+    due_ += rows_;
+    return due_ >= steps_;
+  }
+
+  template <int n>
+  PBS_ATTN_INLINED void do_piece() {
+    for (; due_ >= steps_; due_ -= steps_) {
+      finish_row(results_[result_], row_);
+      if (++result_ == num_results_) {
+        result_ = 0;
+        ++row_;
+      }
+    }
+  }
+
+ private:
+  const Result* const results_;
+  const int64_t rows_;   // to be finished
+  const int64_t steps_;  // to do so
+  const RowPanel next_;
+  const int64_t lines_;  // of next_, to be fetched in a step
+  const int64_t num_results_;
+  const char* ahead_ = nullptr;
+  int64_t count_ = 0;
+  int64_t due_ = 0;  // rows, times steps
+  int64_t result_ = 0;
+  int64_t row_ = 0;
 };
 
-// c (32, 32) [+]= a b over some steps of packed panels.
-inline void multiply_panels(int64_t steps, const RowPanel& a, const char* b, bool accumulate, float* c, Ahead ahead) {
-  constexpr int64_t kSumLines = 4;  // in each step: a tile in 16 of them
-  for_quarters([&](auto quarter) { begin_quarter<quarter>(accumulate, c); });
-  for (int64_t i = 0; i < steps; ++i, b += kPanelStepBytes) {
-    const TilePair rows = {a.first + i * a.step, 16 * a.row, a.row};
-    for_quarters([&](auto quarter) { multiply_quarter<quarter, Passing::kB>(rows, packed_pair(b)); });
-    for (int64_t r = 0; r < ahead.rows; ++r) fetch(ahead.x.first + r * ahead.x.row + i * ahead.x.step);
-    for (int64_t n = 0; n < kSumLines; ++n) fetch_near(ahead.c + (i * kSumLines + n) * 64);
-  }
-  for_quarters([&](auto quarter) { end_quarter<quarter>(c); });
-}
-
-void multiply_row_panel(int64_t steps, const RowPanel& x, const char* w, int64_t panel_bytes, int64_t panels,
-                        bool accumulate, float* c, const RowPanel& next_x, const float* next_c) {
+// So many steps at a time that a panel of rows stays in the nearest cache while the weights pass by.
+void multiply_panel(const PanelProduct& product) {
   [[maybe_unused]] const Session session;
-  memory_barrier();
-  const int64_t rows = (kPanel + panels - 1) / panels;  // of next_x, for each panel of weights
-  for (int64_t p = 0; p < panels; ++p, c += kPanel * kPanel) {
-    const int64_t first = p * rows < kPanel ? p * rows : kPanel;
-    const float* after = p + 1 < panels ? c + kPanel * kPanel : next_c;
-    multiply_panels(steps, x, w + p * panel_bytes, accumulate, c,
-                    {{next_x.first + first * next_x.row, next_x.row, next_x.step},
-                     first + rows < kPanel ? rows : kPanel - first,
-                     reinterpret_cast<const char*>(after)});
+  PanelWork work(product);
+  Pipeline<Passing::kB> pipeline;
+  for (int64_t step = 0; step < product.steps; step += kNearSteps) {
+    const int64_t steps = product.steps - step < kNearSteps ? product.steps - step : kNearSteps;
+    const char* x = product.x.first + step * product.x.step;
+    for (int64_t p = 0; p < product.panels; ++p) {
+      work.begin_product(p, step);
+      pipeline.multiply({{{x, 16 * product.x.row, product.x.row}, product.x.step},
+                         packed_factor(product.weights + p * product.panel_bytes + step * kPanelStepBytes),
+                         product.sums + p * kPanel * kPanel,
+                         steps,
+                         product.accumulate || step > 0},
+                        work);
+    }
   }
-  memory_barrier();
+  pipeline.flush();
 }
 
-constexpr MatrixUnit kMatrixUnit = {pack_row_panel, pack_weight_panel, multiply_row_panel};
+constexpr MatrixUnit kMatrixUnit = {pack_row_panel, pack_weight_panel, multiply_panel};
 
 constexpr LayerKernels kLayerKernels = make_layer_kernels(&kMatrixUnit);
 

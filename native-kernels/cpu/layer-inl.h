@@ -192,57 +192,45 @@ void add_rows(const Rows& rows, int64_t count, const float* weights, float* sums
   }
 }
 
-// Calls f(row, y) for rows of results; fetches those that come soon.
-template <typename F>
-inline void for_out_rows(int64_t count, const OutRows& out, const F& f) {
-  constexpr int64_t kAheadRows = 8;
-  char* y = static_cast<char*>(out.first);
-  for (int64_t r = 0; r < count; ++r, y += out.stride) {
-    fetch(y + kAheadRows * out.stride);
-    f(r, y);
+inline VecF silu(VecF x) {
+  // e^-x, with ends where a float would not hold it, or not all of its digits, which takes CPUs long.
+  VecF y = x * -kLog2E;
+  y = y > 126.0f ? broadcast(126) : y;
+  y = y < -126.0f ? broadcast(-126) : y;
+  return x / (1 + exp2(y));
+}
+
+// Fetches one that comes soon.
+inline void finish_row(const Result& result, int64_t row) {
+  constexpr int64_t kAheadRows = 4;
+  char* y = static_cast<char*>(result.y.first) + row * result.y.stride;
+  const float* sums = result.sums + row * result.stride;
+  with_type(result.y.dtype, [&](auto type) {
+    const int64_t bytes = result.y.dim * static_cast<int64_t>(sizeof(typename decltype(type)::Bits));
+    for (int64_t i = 0; i < bytes; i += 64) fetch(y + kAheadRows * result.y.stride + i);
+    for_chunks(result.y.dim, [&](int64_t first, int64_t count) {
+      float chunk[kChunk] = {}, other[kChunk];
+      const auto load_sums = [&](const float* from, const float* bias, float* to) {
+        for (int64_t i = 0; i < count; ++i) to[i] = from[first + i] + (bias == nullptr ? 0 : bias[first + i]);
+      };
+      load_sums(sums, result.bias, chunk);
+      if (result.ups != nullptr) {
+        load_sums(result.ups + row * result.stride, result.up_bias, other);
+        for (int64_t v = 0; v < kChunk; v += kWidth) store(chunk + v, silu(load<VecF>(chunk + v)));
+        for (int64_t i = 0; i < count; ++i) chunk[i] *= other[i];
+      } else if (result.add) {
+        load_floats(type, y, first, count, other);
+        for (int64_t i = 0; i < count; ++i) chunk[i] += other[i];
+      }
+      store_floats(type, chunk, first, count, y);
+    });
+  });
+}
+
+void finish(const Result* results, int64_t count) {
+  for (int64_t row = 0; row < results->rows; ++row) {
+    for (int64_t i = 0; i < count; ++i) finish_row(results[i], row);
   }
-}
-
-void combine(const SumRows& sums, const float* bias, bool add, const OutRows& out) {
-  with_type(out.dtype, [&](auto type) {
-    for_out_rows(sums.count, out, [&](int64_t r, void* y) {
-      const float* x = sums.first + r * sums.stride;
-      for_chunks(out.dim, [&](int64_t first, int64_t count) {
-        float chunk[kChunk], old[kChunk];
-        for (int64_t i = 0; i < count; ++i) chunk[i] = x[first + i] + (bias == nullptr ? 0 : bias[first + i]);
-        if (add) {
-          load_floats(type, y, first, count, old);
-          for (int64_t i = 0; i < count; ++i) chunk[i] += old[i];
-        }
-        store_floats(type, chunk, first, count, y);
-      });
-    });
-  });
-}
-
-void gate(const SumRows& gates, const float* gate_bias, const SumRows& ups, const float* up_bias, const OutRows& out) {
-  with_type(out.dtype, [&](auto type) {
-    for_out_rows(gates.count, out, [&](int64_t r, void* y) {
-      const float* gate_row = gates.first + r * gates.stride;
-      const float* up_row = ups.first + r * ups.stride;
-      for_chunks(out.dim, [&](int64_t first, int64_t count) {
-        float chunk[kChunk] = {};
-        for (int64_t i = 0; i < count; ++i) {
-          chunk[i] = gate_row[first + i] + (gate_bias == nullptr ? 0 : gate_bias[first + i]);
-        }
-        for (int64_t v = 0; v < kChunk; v += kWidth) {
-          const VecF g = load<VecF>(chunk + v);
-          const VecF y2 = g * -kLog2E;
-          // e^-g, with an end to what a float would not hold; silu is 0 there.
-          store(chunk + v, g / (1 + exp2(y2 > 126.0f ? broadcast(126) : y2)));
-        }
-        for (int64_t i = 0; i < count; ++i) {
-          chunk[i] *= up_row[first + i] + (up_bias == nullptr ? 0 : up_bias[first + i]);
-        }
-        store_floats(type, chunk, first, count, y);
-      });
-    });
-  });
 }
 
 void to_floats(int64_t n, const void* x, float* y) {
@@ -250,5 +238,5 @@ void to_floats(int64_t n, const void* x, float* y) {
 }
 
 constexpr LayerKernels make_layer_kernels(const MatrixUnit* matrix_unit) {
-  return {matrix_unit, rms_norm, rotate, split, dot_rows, add_rows, combine, gate, to_floats};
+  return {matrix_unit, rms_norm, rotate, split, dot_rows, add_rows, finish, to_floats};
 }

@@ -13,6 +13,7 @@ namespace pbs_attn {
 constexpr int64_t kPanel = 32;
 constexpr int64_t kStep = 32;
 constexpr int64_t kPanelStepBytes = kPanel * kStep * 2;  // of a packed panel, for a step
+constexpr int64_t kNearSteps = 16;                       // a panel of rows in them is 32 KiB: two thirds of a cache
 
 // A panel of rows as matrix units read it: packed, or where it lies.
 struct RowPanel {
@@ -21,15 +22,47 @@ struct RowPanel {
   int64_t step;  // bytes from a step to the next
 };
 
+// Where rows of results go.
+struct OutRows {
+  int32_t dtype;
+  void* first;
+  int64_t stride;  // bytes
+  int64_t dim;
+};
+
+// What becomes of sums of products: y = sums + bias, y + sums + bias, or silu(sums + bias) * (ups + up_bias).
+struct Result {
+  const float* sums;
+  const float* ups;  // null: no gate
+  int64_t stride;    // of both; floats
+  int64_t rows;
+  const float* bias;  // null: none
+  const float* up_bias;
+  bool add;  // to y, in float32
+  OutRows y;
+};
+
+// sums [+]= x w^T for a panel of rows and several of weights.
+struct PanelProduct {
+  int64_t steps;
+  RowPanel x;
+  const char* weights;  // packed
+  int64_t panel_bytes;  // from a panel of weights to the next
+  int64_t panels;       // of weights
+  bool accumulate;
+  float* sums;  // (panels, kPanel, kPanel)
+  // Done on the way:
+  RowPanel next_x;  // its steps are fetched
+  const Result* results;
+  int64_t num_results;  // with as many rows each; they are finished
+};
+
 struct MatrixUnit {
   // Packs `count` rows (at most kPanel) from a column on, `steps` steps; what is past the rows or columns is zero.
   void (*pack_rows)(const Rows& rows, int64_t count, int64_t first_column, int64_t steps, char* packed);
   // The same for weights, of which a row belongs to an output.
   void (*pack_weights)(const Rows& rows, int64_t count, int64_t first_column, int64_t steps, char* packed);
-  // c [+]= x w^T for a panel of rows and several of weights, which lie panel_bytes apart. c holds a (kPanel, kPanel)
-  // float tile for each of them. On the way it fetches what comes after: as many steps of next_x, and next_c.
-  void (*multiply)(int64_t steps, const RowPanel& x, const char* w, int64_t panel_bytes, int64_t panels,
-                   bool accumulate, float* c, const RowPanel& next_x, const float* next_c);
+  void (*multiply)(const PanelProduct& product);
 };
 
 // Rows as floats: of each the elements of even place, `half` of them, and then those of odd place.
@@ -37,21 +70,6 @@ struct SplitRows {
   const float* first;
   int64_t count;
   int64_t half;
-};
-
-// Sums of products, row by row.
-struct SumRows {
-  const float* first;
-  int64_t count;
-  int64_t stride;  // floats
-};
-
-// Where rows of results go.
-struct OutRows {
-  int32_t dtype;
-  void* first;
-  int64_t stride;  // bytes
-  int64_t dim;
 };
 
 struct LayerKernels {
@@ -67,10 +85,8 @@ struct LayerKernels {
   void (*dot_rows)(const Rows& rows, int64_t count, const SplitRows& x, float* out, int64_t out_stride);
   // sums (dim) += the rows, of bfloat16, each times its weight.
   void (*add_rows)(const Rows& rows, int64_t count, const float* weights, float* sums);
-  // y = x + bias, or y + x + bias if `add` (y in float32 then). A bias may be null.
-  void (*combine)(const SumRows& x, const float* bias, bool add, const OutRows& y);
-  // y = silu(gate + gate_bias) * (up + up_bias).
-  void (*gate)(const SumRows& gate, const float* gate_bias, const SumRows& up, const float* up_bias, const OutRows& y);
+  // Of so many results, of as many rows each.
+  void (*finish)(const Result* results, int64_t count);
   // n bfloat16 to floats.
   void (*to_floats)(int64_t n, const void* x, float* y);
 };

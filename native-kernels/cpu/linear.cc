@@ -14,9 +14,11 @@
 namespace pbs_attn {
 namespace {
 
-constexpr int64_t kGroupPanels = 6;
-constexpr int64_t kBlockSteps = 64;  // 6 panels of them are 768 KiB
-constexpr int64_t kNearSteps = 16;   // a panel of rows in them is 32 KiB
+constexpr int64_t kCachedSteps = 384;  // of all panels: 768 KiB, what the second cache keeps beside rows and sums
+constexpr int64_t kMaxGroupPanels = 12;
+// In one block, sums stay in the nearest cache. If they don't, wider groups read the rows less often.
+constexpr int64_t kMaxStepsInOne = 64;
+constexpr int64_t kBlockSteps = 32;
 constexpr int64_t kPanelSums = kPanel * kPanel;
 constexpr int64_t kStepBytes = kStep * 2;  // of a row
 constexpr int64_t kTasksPerThread = 4;
@@ -45,6 +47,8 @@ Linear::Linear(const LayerKernels& kernels, const pbs_layer_linear_call& call, T
       is_gated_(call.combine == PBS_LAYER_GATE),
       row_panels_(divide_up(call.x.rows, kPanel)),
       steps_(divide_up(call.x.cols, kStep)),
+      block_steps_(steps_ <= kMaxStepsInOne ? steps_ : kBlockSteps),
+      group_panels_(std::min(kMaxGroupPanels, kCachedSteps / block_steps_ / 2 * 2)),
       panels_in_place_(panels_in_place(call.x)),
       biases_(static_cast<size_t>(call.num_weights)),
       workspace_(workspace) {
@@ -73,13 +77,13 @@ void Linear::run() {
   }
   pack_rows();
   const int64_t count = static_cast<int64_t>(panels_.size());
-  const int64_t groups = divide_up(count, kGroupPanels);
+  const int64_t groups = divide_up(count, group_panels_);
   const int64_t ranges = std::clamp<int64_t>(divide_up(kTasksPerThread * team_.size(), groups), 1, row_panels_);
   const int64_t range = divide_up(row_panels_, ranges);  // panels of rows
   team_.run(groups * ranges, [&](int64_t task, int thread) {
-    const int64_t first_panel = task / ranges * kGroupPanels;
+    const int64_t first_panel = task / ranges * group_panels_;
     const int64_t first_row = task % ranges * range;
-    multiply(first_panel, std::min(kGroupPanels, count - first_panel), first_row,
+    multiply(first_panel, std::min(group_panels_, count - first_panel), first_row,
              std::min(range, row_panels_ - first_row), workspace_.threads[static_cast<size_t>(thread)]);
   });
 }
@@ -107,52 +111,57 @@ RowPanel Linear::row_panel(int64_t panel, int64_t step) const {
 void Linear::multiply(int64_t first_panel, int64_t panels, int64_t first_row, int64_t rows, Scratch& scratch) {
   if (rows <= 0) return;
   const MatrixUnit& unit = *kernels_.matrix_unit;
-  const bool in_one = steps_ <= kBlockSteps;
-  scratch.weights.reserve(kGroupPanels * kBlockSteps * kPanelStepBytes, Pages::kHuge);
-  scratch.sums.reserve((in_one ? 1 : rows) * panels * kPanelSums, Pages::kHuge);
-  const auto sums_of = [&](int64_t m) { return scratch.sums.data() + (in_one ? 0 : m * panels * kPanelSums); };
-  for (int64_t step = 0; step < steps_; step += kBlockSteps) {
-    const int64_t steps = std::min(kBlockSteps, steps_ - step);
+  const bool in_one = steps_ == block_steps_;
+  scratch.weights.reserve(group_panels_ * block_steps_ * kPanelStepBytes, Pages::kHuge);
+  scratch.sums.reserve((in_one ? 2 : rows) * panels * kPanelSums, Pages::kHuge);
+  const auto sums_of = [&](int64_t m) { return scratch.sums.data() + (in_one ? m % 2 : m) * panels * kPanelSums; };
+  for (int64_t step = 0; step < steps_; step += block_steps_) {
+    const int64_t steps = std::min(block_steps_, steps_ - step);
     const int64_t panel_bytes = steps * kPanelStepBytes;
     for (int64_t p = 0; p < panels; ++p) {
       const Panel& panel = panels_[static_cast<size_t>(first_panel + p)];
       unit.pack_weights(rows_of(call_.weights[panel.weight], panel.first_row), panel.rows, step * kStep, steps,
                         scratch.weights.data() + p * panel_bytes);
     }
+    const bool is_last = step + steps == steps_;
     for (int64_t m = 0; m < rows; ++m) {
-      const int64_t after = std::min(m + 1, rows - 1);
-      for (int64_t near = 0; near < steps; near += kNearSteps) {
-        const bool is_last = near + kNearSteps >= steps;
-        unit.multiply(std::min(kNearSteps, steps - near), row_panel(first_row + m, step + near),
-                      scratch.weights.data() + near * kPanelStepBytes, panel_bytes, panels, step + near > 0, sums_of(m),
-                      is_last ? row_panel(first_row + after, step) : row_panel(first_row + m, step + near + kNearSteps),
-                      sums_of(is_last ? after : m));
-      }
-      if (step + steps == steps_) finish(first_panel, panels, (first_row + m) * kPanel, sums_of(m));
+      scratch.results.clear();
+      if (is_last && m > 0) add_results(first_panel, panels, (first_row + m - 1) * kPanel, sums_of(m - 1), scratch);
+      unit.multiply({steps, row_panel(first_row + m, step), scratch.weights.data(), panel_bytes, panels, step > 0,
+                     sums_of(m), row_panel(first_row + std::min(m + 1, rows - 1), step), scratch.results.data(),
+                     static_cast<int64_t>(scratch.results.size())});
     }
   }
+  scratch.results.clear();
+  add_results(first_panel, panels, (first_row + rows - 1) * kPanel, sums_of(rows - 1), scratch);
+  kernels_.finish(scratch.results.data(), static_cast<int64_t>(scratch.results.size()));
 }
 
-// Writes what the sums of a panel of rows make of the outputs.
-void Linear::finish(int64_t first_panel, int64_t panels, int64_t first_row, const float* sums) {
+// What the sums of a panel of rows make of the outputs.
+void Linear::add_results(int64_t first_panel, int64_t panels, int64_t first_row, const float* sums, Scratch& scratch) {
   const int64_t together = is_gated_ ? 2 : 1;
   const int64_t rows = std::min(kPanel, call_.x.rows - first_row);
   for (int64_t p = 0; p < panels; p += together, sums += together * kPanelSums) {
-    finish(panels_[static_cast<size_t>(first_panel + p)], first_row, {sums, rows, kPanel},
-           {sums + kPanelSums, rows, kPanel});
+    scratch.results.push_back(
+        result(panels_[static_cast<size_t>(first_panel + p)], first_row, rows, sums, sums + kPanelSums, kPanel));
   }
 }
 
-void Linear::finish(const Panel& panel, int64_t first_row, const SumRows& sums, const SumRows& ups) {
+// The second sums are of the gate's other weight.
+Result Linear::result(const Panel& panel, int64_t first_row, int64_t rows, const float* sums, const float* ups,
+                      int64_t stride) const {
   const pbs_layer_matrix& out = call_.outputs[panel.weight];
   const int64_t size = element_size(out.dtype);
   const OutRows y = {out.dtype, static_cast<char*>(out.data) + (first_row * out.row_stride + panel.first_row) * size,
                      out.row_stride * size, panel.rows};
-  if (is_gated_) {
-    kernels_.gate(sums, bias(panel), ups, bias({panel.weight + 1, panel.first_row, panel.rows}), y);
-  } else {
-    kernels_.combine(sums, bias(panel), call_.combine == PBS_LAYER_ADD, y);
-  }
+  return {sums,
+          is_gated_ ? ups : nullptr,
+          stride,
+          rows,
+          bias(panel),
+          is_gated_ ? bias({panel.weight + 1, panel.first_row, panel.rows}) : nullptr,
+          call_.combine == PBS_LAYER_ADD,
+          y};
 }
 
 const float* Linear::bias(const Panel& panel) const {
@@ -185,7 +194,8 @@ void Linear::run_few_rows() {
       kernels_.dot_rows(rows_of(call_.weights[panel.weight + n], panel.first_row), panel.rows, x, sums[n],
                         kFewRowsTask);
     }
-    finish(panel, 0, {sums[0], call_.x.rows, kFewRowsTask}, {sums[1], call_.x.rows, kFewRowsTask});
+    const Result made = result(panel, 0, call_.x.rows, sums[0], sums[1], kFewRowsTask);
+    kernels_.finish(&made, 1);
   });
 }
 

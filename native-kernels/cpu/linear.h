@@ -21,6 +21,7 @@ class Linear {
   struct Scratch {
     AlignedBuffer<char> weights;  // (panels of a group, steps of a block) packed
     AlignedBuffer<float> sums;    // (row panels, panels of a group, kPanel, kPanel)
+    std::vector<Result> results;
   };
 
   // Memory that calls use one after the other: what is fresh from the system has to be cleared by it first.
@@ -45,8 +46,9 @@ class Linear {
   void pack_rows();
   RowPanel row_panel(int64_t panel, int64_t step) const;
   void multiply(int64_t first_panel, int64_t panels, int64_t first_row, int64_t rows, Scratch& scratch);
-  void finish(int64_t first_panel, int64_t panels, int64_t first_row, const float* sums);
-  void finish(const Panel& panel, int64_t first_row, const SumRows& sums, const SumRows& ups);
+  void add_results(int64_t first_panel, int64_t panels, int64_t first_row, const float* sums, Scratch& scratch);
+  Result result(const Panel& panel, int64_t first_row, int64_t rows, const float* sums, const float* ups,
+                int64_t stride) const;
   const float* bias(const Panel& panel) const;
 
   const LayerKernels& kernels_;
@@ -55,6 +57,8 @@ class Linear {
   const bool is_gated_;
   const int64_t row_panels_;
   const int64_t steps_;
+  const int64_t block_steps_;   // whose weights are packed at a time
+  const int64_t group_panels_;  // even, for the gate
   const int64_t panels_in_place_;
   std::vector<Panel> panels_;
   std::vector<std::vector<float>> biases_;  // of each weight; empty: none

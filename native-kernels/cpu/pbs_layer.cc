@@ -181,8 +181,9 @@ int32_t pbs_layer_gate(const pbs_layer_matrix* gate, const pbs_layer_matrix* up,
         const int64_t at = i * pbs_attn::element_size(PBS_ATTN_BFLOAT16);
         kernels.to_floats(n, pbs_attn::matrix_row(*gate, r) + at, gates);
         kernels.to_floats(n, pbs_attn::matrix_row(*up, r) + at, ups);
-        kernels.gate({gates, 1, n}, nullptr, {ups, 1, n}, nullptr,
-                     {PBS_ATTN_BFLOAT16, pbs_attn::matrix_row(*y, r) + at, 0, n});
+        const pbs_attn::OutRows out = {PBS_ATTN_BFLOAT16, pbs_attn::matrix_row(*y, r) + at, 0, n};
+        const pbs_attn::Result result = {gates, ups, n, 1, nullptr, nullptr, false, out};
+        kernels.finish(&result, 1);
       }
     });
   });

@@ -119,14 +119,31 @@ inline PackedRows packed_rows(const char* tiles, int64_t steps_of_row) {
   return {tiles, steps_of_row * 2 * kTileBytes};
 }
 
-// c (32, 32) [+]= a b: b has rows of units, 32 to a row.
+// Two tiles for each step of a product, and how far those of the next step are.
+struct Factor {
+  TilePair tiles;
+  int64_t step;  // bytes
+};
+
+inline Factor packed_factor(const char* tiles) { return {packed_pair(tiles), 2 * kTileBytes}; }
+
+// Rows of units, 32 to a row.
+inline Factor unit_rows(const float* units) {
+  return {{reinterpret_cast<const char*>(units), 64, kSumsRowBytes}, 16 * kSumsRowBytes};
+}
+
+// c (32, 32) [+]= a b, in steps of 64 bytes of a row of a.
 struct Product {
-  const char* a;  // packed; not read again soon
-  const float* b;
+  Factor a;
+  Factor b;
   float* c;
-  int64_t steps;  // of 64 bytes of a row of a
+  int64_t steps;
   bool accumulate;
 };
+
+inline TilePair at_step(const Factor& factor, int64_t step) {
+  return {factor.tiles.first + step * factor.step, factor.tiles.second, factor.tiles.row};
+}
 
 struct NoWork {
   static constexpr int kPieces = 0;
@@ -137,6 +154,7 @@ struct NoWork {
 
 // Products one after the other, step by step, with other work between the quarters of each: the matrix unit computes
 // meanwhile. The sums of a product are stored in the first step of the next one, when they have had time to get ready.
+template <Passing kPassing>
 class Pipeline {
  public:
   // For each step: if work.begin_step(), then work.do_piece<n>() for n = 0..kPieces-1.
@@ -172,14 +190,13 @@ class Pipeline {
 
   template <bool kIsFirst, int kWork, typename W>
   PBS_ATTN_INLINED void do_step(const Product& product, int64_t step, W& work) {
-    const char* a = product.a + step * 2 * kTileBytes;
-    const char* b = reinterpret_cast<const char*>(product.b + step * 16 * 32);
+    const TilePair a = at_step(product.a, step), b = at_step(product.b, step);
     for_quarters([&](auto quarter) PBS_ATTN_INLINED {
       if (kIsFirst) {
         if (unstored_ != nullptr) end_quarter<quarter>(unstored_);
         begin_quarter<quarter>(product.accumulate, product.c);
       }
-      multiply_quarter<quarter, Passing::kA>(packed_pair(a), {b, 64, kSumsRowBytes});
+      multiply_quarter<quarter, kPassing>(a, b);
       constexpr int kBegin = quarter * kWork / 4, kEnd = (quarter + 1) * kWork / 4;
       for_numbers<kBegin>(std::make_integer_sequence<int, kEnd - kBegin>(),
                           [&](auto n) PBS_ATTN_INLINED { work.template do_piece<n>(); });

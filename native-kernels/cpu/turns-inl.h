@@ -8,12 +8,13 @@ constexpr int64_t kGroup = kGroupKeys * kStripWidth;
 
 inline Product keys_product(const TileShape& shape, const char* keys, int64_t group, const void* q, float* logits) {
   const PackedRows rows = packed_rows(keys, shape.dim / 32);
-  return {rows.tiles + group * rows.group, static_cast<const float*>(q), logits, shape.dim / 32, false};
+  return {packed_factor(rows.tiles + group * rows.group), unit_rows(static_cast<const float*>(q)), logits,
+          shape.dim / 32, false};
 }
 
 // Needs a session.
 inline void compute_logits(const TileShape& shape, const char* keys, const void* q, float* logits) {
-  Pipeline pipeline;
+  Pipeline<Passing::kA> pipeline;
   for (int64_t group = 0; group < shape.keys / kGroupKeys; ++group) {
     pipeline.multiply(keys_product(shape, keys, group, q, logits + group * kGroup));
   }
@@ -148,7 +149,7 @@ class Turns {
 
   // The last of them stay in the tiles; the first step of the turn stores them.
   void compute_first_logits(int64_t n) {
-    Pipeline pipeline;
+    Pipeline<Passing::kA> pipeline;
     for (int64_t group = 0; group < kAhead; ++group) {
       pipeline.multiply(keys_product(shape_, turn(n).keys(shape_), group, turn(n).q(), ring_ + group * kGroup));
     }
@@ -272,10 +273,10 @@ class Turns {
 
   void add_values(int64_t n) {
     const PackedRows rows = packed_rows(turn(n).values(), block_keys_ / 32);
-    Pipeline pipeline;
+    Pipeline<Passing::kA> pipeline;
     for (int64_t group = 0; group < shape_.dim / 32; ++group) {
-      pipeline.multiply({rows.tiles + group * rows.group, weights_[n % 2], turn(n).visit->strip->o + group * kGroup,
-                         shape_.keys / 32, true});
+      pipeline.multiply({packed_factor(rows.tiles + group * rows.group), unit_rows(weights_[n % 2]),
+                         turn(n).visit->strip->o + group * kGroup, shape_.keys / 32, true});
     }
     pipeline.flush();
   }
