@@ -192,18 +192,14 @@ void pack_row_panel(const Rows& rows, int64_t count, int64_t first_column, int64
   }
 }
 
-// Tiles of 16 outputs: units of two columns, transposed.
+// Tiles of 16 outputs: units of two columns, transposed. Rows are read one by one, all of each: memory is fastest so.
 void pack_weight_panel(const Rows& rows, int64_t count, int64_t first_column, int64_t steps, char* packed) {
-  constexpr int64_t kAheadSteps = 8;
-  alignas(64) char step_rows[kPanelStepBytes];
-  for (int64_t step = 0; step < steps; ++step) {
-    const int64_t ahead = (first_column + (step + kAheadSteps) * kStep) * 2;
-    for (int64_t r = 0; r < count; ++r) fetch(row_at(rows, r) + ahead);
-    pack_row_panel(rows, count, first_column + step * kStep, 1, step_rows);
-    for (int64_t tile = 0; tile < 2; ++tile) {
-      transpose(16, 16, reinterpret_cast<const uint32_t*>(step_rows + tile * 1024), 16,
-                reinterpret_cast<uint32_t*>(packed + step * kPanelStepBytes + tile * 1024), 16);
-    }
+  pack_row_panel(rows, count, first_column, steps, packed);
+  for (int64_t tile = 0; tile < 2 * steps; ++tile) {
+    uint32_t* units = reinterpret_cast<uint32_t*>(packed + tile * kTileBytes);
+    alignas(64) uint32_t copy[kTileBytes / sizeof(uint32_t)];
+    __builtin_memcpy(copy, units, kTileBytes);
+    transpose(16, 16, copy, 16, units, 16);
   }
 }
 

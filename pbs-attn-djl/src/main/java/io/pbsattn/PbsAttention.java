@@ -162,7 +162,26 @@ public final class PbsAttention {
      */
     public AttentionOutput forward(
             NDArray q, NDArray k, NDArray v, SequenceLengths lengths, AttentionTrace trace) {
-        AttentionRequest request = request(q, k, v, lengths, trace);
+        return run(request(q, k, v, lengths, trace, null));
+    }
+
+    /**
+     * Computes attention for a batch without padding into an array that is there already. It may be
+     * the queries' own: they are overwritten then, and that saves the memory for a second one.
+     *
+     * @param q queries (batch, numQHeads, seqlenQ, headDim)
+     * @param k keys (batch, numKvHeads, seqlenK, headDim)
+     * @param v values, shaped as the keys
+     * @param out q itself, or an array of its shape and type that shares no memory with q, k and v;
+     *     if the call fails, its contents are undefined
+     * @return the output, of which {@link AttentionOutput#o} is {@code out}
+     * @throws IllegalArgumentException if shapes or types do not fit, or a value is NaN or infinite
+     */
+    public AttentionOutput forwardInto(NDArray q, NDArray k, NDArray v, NDArray out) {
+        return run(request(q, k, v, null, null, out));
+    }
+
+    private AttentionOutput run(AttentionRequest request) {
         for (AttentionBackend backend : backends) {
             if (backend.refusal(request).isEmpty()) {
                 return backend.forward(request);
@@ -182,18 +201,31 @@ public final class PbsAttention {
      * @throws IllegalArgumentException if shapes or types do not fit
      */
     public Optional<String> refusal(NDArray q, NDArray k, NDArray v) {
-        AttentionRequest request = request(q, k, v, null, null);
+        AttentionRequest request = request(q, k, v, null, null, null);
         boolean runs = backends.stream().anyMatch(b -> b.refusal(request).isEmpty());
         return runs ? Optional.empty() : Optional.of(refusals(request));
     }
 
     private AttentionRequest request(
-            NDArray q, NDArray k, NDArray v, SequenceLengths lengths, AttentionTrace trace) {
+            NDArray q,
+            NDArray k,
+            NDArray v,
+            SequenceLengths lengths,
+            AttentionTrace trace,
+            NDArray out) {
         TorchType type = TorchType.of(q);
         requireSame("k", type, TorchType.of(k));
         requireSame("v", type, TorchType.of(v));
         return new AttentionRequest(
-                q, k, v, type, lengths == null ? unpadded(q, k) : lengths, config, trace, wantsLse);
+                q,
+                k,
+                v,
+                type,
+                lengths == null ? unpadded(q, k) : lengths,
+                config,
+                trace,
+                wantsLse,
+                out);
     }
 
     private String refusals(AttentionRequest request) {

@@ -6,7 +6,6 @@ import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.index.NDIndex;
 import ai.djl.ndarray.types.Shape;
-import io.pbsattn.torch.LibTorch;
 
 /**
  * One prefill. It runs layer by layer over all tokens, or over chunks of them if that was asked
@@ -127,7 +126,8 @@ final class Prefill {
                 RotaryEmbedding.of(scope, decoder.rope(), length, first, first + rows);
         NDArray hidden = decoder.weights().embed(scope, ids);
         NDArray queries =
-                LibTorch.get().empty(scope, new Shape(batch, rows, config.qWidth()), ops.type());
+                ops.empty(scope, batch * rows, config.qWidth())
+                        .reshape(batch, rows, config.qWidth());
         Workspace space = Workspace.create(scope, config, ops, Math.min(rows, LINEAR_CHUNK));
         for (int l = 0; l < config.numLayers(); ++l) {
             try (NDManager layerScope = scope.newSubManager()) {
@@ -141,8 +141,8 @@ final class Prefill {
     }
 
     /**
-     * One layer: project all rows, attend over the whole, and add both results to the residual
-     * stream in place.
+     * One layer: project all rows, attend over the whole, which overwrites the queries where it
+     * can, and add both results to the residual stream in place.
      */
     private void forwardLayer(
             NDManager scope,

@@ -33,7 +33,7 @@ final class PromptAttention {
 
     /**
      * Attention (batch, numQHeads, rows, headDim) of the last rows of a sequence in a layer; keys
-     * and values are those that one of the rows sees.
+     * and values are those that one of the rows sees. The result may be q, overwritten.
      */
     NDArray forward(int layer, NDArray q, NDArray k, NDArray v) {
         LayerAttention attention = layers.get(layer);
@@ -48,7 +48,7 @@ final class PromptAttention {
             add(new PrefillReport("dense", "", 0, 0, 0, 0, seconds, seconds));
             return o;
         }
-        AttentionOutput output = attention.operator().forward(q, k, v);
+        AttentionOutput output = attention.operator().forwardInto(q, k, v, q);
         add(output.report());
         return output.o();
     }

@@ -6,6 +6,7 @@ import io.pbsattn.AttentionTrace;
 import io.pbsattn.BlockGrid;
 import io.pbsattn.PbsConfig;
 import io.pbsattn.SequenceLengths;
+import io.pbsattn.torch.LibTorch;
 import io.pbsattn.torch.TorchType;
 
 /**
@@ -19,6 +20,7 @@ import io.pbsattn.torch.TorchType;
  * @param config the settings
  * @param trace where to record the intermediates, or null
  * @param wantsLse whether the log-sum-exp of each row is wanted
+ * @param out where the output goes, shaped as q and perhaps q itself; null: a new array
  */
 public record AttentionRequest(
         NDArray q,
@@ -28,7 +30,8 @@ public record AttentionRequest(
         SequenceLengths lengths,
         PbsConfig config,
         AttentionTrace trace,
-        boolean wantsLse) {
+        boolean wantsLse,
+        NDArray out) {
 
     /**
      * Checks that the arrays fit together.
@@ -41,6 +44,7 @@ public record AttentionRequest(
      * @param config the settings
      * @param trace where to record the intermediates, or null
      * @param wantsLse whether the log-sum-exp of each row is wanted
+     * @param out where the output goes, or null
      * @throws IllegalArgumentException naming the array and what was expected
      */
     public AttentionRequest {
@@ -72,6 +76,15 @@ public record AttentionRequest(
                         + sq.get(0)
                         + " sequences, found "
                         + lengths.batch());
+        if (out != null) {
+            Shape so = rank4("out", out);
+            expect(so.equals(sq), "out: expected the shape of q " + sq + ", found " + so);
+            TorchType found = TorchType.of(out);
+            expect(found == type, "out: expected type " + type + " as in q, found " + found);
+            expect(
+                    out.getDevice().equals(q.getDevice()),
+                    "out: expected device " + q.getDevice() + ", found " + out.getDevice());
+        }
         for (int b = 0; b < lengths.batch(); ++b) {
             expect(
                     lengths.q(b) <= sq.get(2) && lengths.k(b) <= sk.get(2),
@@ -166,6 +179,21 @@ public record AttentionRequest(
                 config.segmentSize(),
                 config.minLength(type),
                 config.window());
+    }
+
+    /**
+     * Takes an output to where this call wants it.
+     *
+     * @param o what a backend has computed into an array of its own
+     * @return that array, or {@link #out}, and the array is closed then
+     */
+    public NDArray finish(NDArray o) {
+        if (out == null) {
+            return o;
+        }
+        LibTorch.get().copy(o, out);
+        o.close();
+        return out;
     }
 
     private static Shape rank4(String name, NDArray array) {

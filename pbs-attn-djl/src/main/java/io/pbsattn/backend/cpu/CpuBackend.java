@@ -70,7 +70,8 @@ final class CpuBackend implements AttentionBackend {
         long start = System.nanoTime();
         NDManager manager = request.q().getManager();
         Shape shape = request.q().getShape();
-        NDArray o = output(manager, shape, request.type());
+        boolean isGiven = canWrite(request.out());
+        NDArray o = isGiven ? request.out() : output(manager, shape, request.type());
         NDArray lse =
                 request.wantsLse() ? manager.create(shape.slice(0, 3), DataType.FLOAT32) : null;
         try (NDManager scope = manager.newSubManager();
@@ -94,14 +95,21 @@ final class CpuBackend implements AttentionBackend {
             }
             trace.copyTo(request.trace());
             double seconds = (System.nanoTime() - start) / 1e9;
-            return new AttentionOutput(o, lse, report(call, seconds));
+            PrefillReport report = report(call, seconds);
+            return new AttentionOutput(isGiven ? o : request.finish(o), lse, report);
         } catch (RuntimeException | Error e) {
-            o.close();
+            if (!isGiven) {
+                o.close();
+            }
             if (lse != null) {
                 lse.close();
             }
             throw e;
         }
+    }
+
+    private static boolean canWrite(NDArray out) {
+        return out != null && LibTorch.get().strides(out)[3] == 1;
     }
 
     /**

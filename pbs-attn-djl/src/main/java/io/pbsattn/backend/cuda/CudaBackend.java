@@ -197,7 +197,8 @@ final class CudaBackend implements AttentionBackend {
                     new CudaAttention(opened, budget)
                             .run(call, torch.currentCudaStream(device.getDeviceId()));
             double seconds = (System.nanoTime() - start) / 1e9;
-            return new AttentionOutput(o, lse, report(gpu, call, result, seconds));
+            PrefillReport report = report(gpu, call, result, seconds);
+            return new AttentionOutput(request.finish(o), lse, report);
         } catch (RuntimeException | Error e) {
             o.close();
             if (lse != null) {

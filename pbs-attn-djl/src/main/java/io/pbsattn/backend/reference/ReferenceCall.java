@@ -58,7 +58,7 @@ final class ReferenceCall {
             logSums.attach(request.q().getManager());
         }
         output.attach(request.q().getManager());
-        return new AttentionOutput(output, logSums, report());
+        return new AttentionOutput(request.finish(output), logSums, report());
     }
 
     /** The query heads that read one KV head. */

@@ -146,7 +146,7 @@ public class CudaBackendTest {
     private static AttentionRequest request(
             NDArray q, NDArray k, TorchType type, PbsConfig config) {
         return new AttentionRequest(
-                q, k, k, type, SequenceLengths.uniform(1, 700, 700), config, null, true);
+                q, k, k, type, SequenceLengths.uniform(1, 700, 700), config, null, true, null);
     }
 
     /** An array that tells shape, type and device, and has no elements. */
