@@ -364,6 +364,24 @@ Oracle::Errors check_call(const Case& c, uint32_t seed, bool wants_lse) {
   return errors;
 }
 
+// Outputs that take the place of the queries are the same.
+void check_in_place(const Case& c, uint32_t seed) {
+  Arrays apart(c, seed), in_place(c, seed);
+  pbs_attn_call calls[2] = {make_call(c, apart), make_call(c, in_place)};
+  calls[1].o = calls[1].q;
+  for (pbs_attn_call& call : calls) {
+    char message[256] = "";
+    expect(pbs_attn_prefill(&call, message, sizeof(message)) == PBS_ATTN_OK, c.name() + ": " + message);
+  }
+  const Arrays before(c, seed);
+  int64_t wrong = 0;
+  for (int64_t i = 0; i < c.q_heads * c.seqlen_q * apart.row; ++i) {
+    const size_t at = static_cast<size_t>(i);
+    wrong += in_place.q[at] != (i % apart.row < c.head_dim ? apart.o[at] : before.q[at]);
+  }
+  expect(wrong == 0, c.name() + ": " + std::to_string(wrong) + " elements differ in place");
+}
+
 // Without lse the weights may be computed less precisely than they are before they are rounded, but hardly so after. In
 // random cases of few numbers chance decides which error is larger; these cases are always the same.
 void check(const Case& c, uint32_t seed) {
@@ -371,6 +389,7 @@ void check(const Case& c, uint32_t seed) {
   const double root = std::sqrt(exact.o_squares), fast_root = std::sqrt(fast.o_squares);
   expect(fast_root <= 1.1 * root + 1e-6, c.name() + ": root of squared errors " + std::to_string(fast_root) +
                                              " without lse, " + std::to_string(root) + " with it");
+  check_in_place(c, seed);
 }
 
 void check_shapes(int32_t type) {

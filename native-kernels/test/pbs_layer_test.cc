@@ -407,9 +407,14 @@ int main(int argc, char** argv) {
     }
   }
   for (const int64_t rows : {31, 32, 100, 192}) {
-    for (const int64_t in : {32, 77, 96, 512, 1024, 2624}) test_rows_in_place(rows, in, 70, 2);
+    for (const int64_t in : {32, 77, 96, 512, 1024, 2048, 2080}) test_rows_in_place(rows, in, 70, 2);
   }
-  // More columns than a block holds.
+  // As many columns as a block holds, and groups of weights after the first.
+  for (const int32_t threads : {1, 3}) {
+    test_linear(100, 2048, 500, PBS_LAYER_GATE, 2, true, PBS_ATTN_BFLOAT16, threads);
+    test_linear(257, 500, 1000, PBS_LAYER_ADD, 1, false, PBS_ATTN_FLOAT32, threads);
+  }
+  // More of them.
   for (const int32_t combine : {PBS_LAYER_STORE, PBS_LAYER_ADD, PBS_LAYER_GATE}) {
     const int32_t weights = combine == PBS_LAYER_GATE ? 2 : 1;
     const int32_t dtype = combine == PBS_LAYER_ADD ? PBS_ATTN_FLOAT32 : PBS_ATTN_BFLOAT16;

@@ -240,6 +240,28 @@ public class PbsAttentionTest {
         }
     }
 
+    /** An array that is given takes the output, also the queries' own or one that is strided. */
+    @Test(dataProvider = "backends")
+    public void writesWhereAsked(String backend) {
+        PbsAttention attention = PbsAttention.create(SHORT, backend).withoutLse();
+        try (NDManager manager = NDManager.newBaseManager("PyTorch")) {
+            Random random = new Random(SEED);
+            NDArray q = float32(Arrays4.normal(manager, random, 1, 700, 4, 64)).swapAxes(1, 2);
+            NDArray k = float32(Arrays4.normal(manager, random, 1, 2, 700, 64));
+            NDArray v = float32(Arrays4.normal(manager, random, 1, 2, 700, 64));
+            float[] expected = attention.forward(q, k, v).o().toFloatArray();
+            NDArray scattered = zeros(manager, 1, 4, 64, 700).swapAxes(2, 3);
+            for (NDArray out : new NDArray[] {scattered, q}) {
+                try (AttentionOutput found = attention.forwardInto(q, k, v, out)) {
+                    Assert.assertSame(found.o(), out);
+                    Assert.assertEquals(out.toFloatArray(), expected);
+                }
+            }
+            refusedInto("shape of q", attention, k, zeros(manager, 1, 2, 699, 64));
+            refusedInto("type float32", attention, k, k.toType(DataType.FLOAT64, true));
+        }
+    }
+
     @Test(dataProvider = "backends")
     public void softmaxScaleCounts(String backend) {
         try (NDManager manager = NDManager.newBaseManager("PyTorch")) {
@@ -311,6 +333,14 @@ public class PbsAttentionTest {
         IllegalArgumentException e =
                 Assert.expectThrows(
                         IllegalArgumentException.class, () -> attention.forward(q, k, k));
+        Assert.assertTrue(e.getMessage().contains(word), e.getMessage());
+    }
+
+    private static void refusedInto(String word, PbsAttention attention, NDArray q, NDArray out) {
+        IllegalArgumentException e =
+                Assert.expectThrows(
+                        IllegalArgumentException.class, () -> attention.forwardInto(q, q, q, out));
+        Assert.assertTrue(e.getMessage().startsWith("out:"), e.getMessage());
         Assert.assertTrue(e.getMessage().contains(word), e.getMessage());
     }
 

@@ -15,6 +15,7 @@ import io.pbsattn.zoo.PrefillResult;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.List;
 import java.util.concurrent.Callable;
 import picocli.CommandLine;
@@ -73,6 +74,14 @@ final class BenchPrefillCommand implements Callable<Integer> {
             description = "Tokens to decode after each prefill (default 0).")
     private int decodeTokens;
 
+    @Option(
+            names = "--runs",
+            converter = PositiveNumber.class,
+            defaultValue = "1",
+            description =
+                    "Measure so often, in turn; the run of median time is reported (default 1).")
+    private int runs;
+
     @Mixin private JsonOption json;
 
     /** {@inheritDoc} */
@@ -89,16 +98,25 @@ final class BenchPrefillCommand implements Callable<Integer> {
         }
         Path folder = model.folder();
         List<Row> rows = new ArrayList<>();
-        String type = "";
-        for (AttentionKind kind : attentions) {
-            try (NDManager manager = NDManager.newBaseManager("PyTorch")) {
-                ModelOptions options = new ModelOptions().optAttention(kind).optDtype(dtype.get());
-                CausalLm loaded = CausalLm.load(folder, options, manager);
-                type = loaded.dtype().toString();
-                measure(manager, loaded, WARM_UP_TOKENS);
-                for (int tokens : seqlens) {
-                    json.note("measuring " + tokens + " tokens, " + kind + " ...");
-                    rows.add(measure(manager, loaded, tokens));
+        String type;
+        try (NDManager manager = NDManager.newBaseManager("PyTorch")) {
+            ModelOptions options = new ModelOptions().optDtype(dtype.get());
+            CausalLm loaded = CausalLm.load(folder, options, manager);
+            type = loaded.dtype().toString();
+            List<CausalLm> models =
+                    attentions.stream()
+                            .map(kind -> loaded.sharing(new ModelOptions().optAttention(kind)))
+                            .toList();
+            for (CausalLm each : models) {
+                measure(manager, each, WARM_UP_TOKENS);
+            }
+            List<List<Row>> byLength = new ArrayList<>();
+            for (int tokens : seqlens) {
+                byLength.add(measure(manager, models, tokens));
+            }
+            for (int kind = 0; kind < models.size(); ++kind) {
+                for (List<Row> ofLength : byLength) {
+                    rows.add(ofLength.get(kind));
                 }
             }
         }
@@ -108,6 +126,24 @@ final class BenchPrefillCommand implements Callable<Integer> {
                 new Result(Machine.describe(), model.name(folder), type, rows),
                 text.toString().stripTrailing());
         return 0;
+    }
+
+    /** The run of median time of each model; which one goes first changes from run to run. */
+    private List<Row> measure(NDManager manager, List<CausalLm> models, int tokens) {
+        List<List<Row>> measured = new ArrayList<>();
+        models.forEach(each -> measured.add(new ArrayList<>()));
+        for (int run = 0; run < runs; ++run) {
+            for (int i = 0; i < models.size(); ++i) {
+                int turn = (run + i) % models.size();
+                CausalLm each = models.get(turn);
+                json.note("measuring " + tokens + " tokens, " + each.attention() + " ...");
+                measured.get(turn).add(measure(manager, each, tokens));
+            }
+        }
+        for (List<Row> rows : measured) {
+            rows.sort(Comparator.comparingDouble(Row::prefillSeconds));
+        }
+        return measured.stream().map(rows -> rows.get(rows.size() / 2)).toList();
     }
 
     private Row measure(NDManager parent, CausalLm loaded, int tokens) {

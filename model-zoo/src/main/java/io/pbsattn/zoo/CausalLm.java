@@ -101,6 +101,30 @@ public final class CausalLm extends AbstractBlock implements StreamingBlock {
     }
 
     /**
+     * Returns a model that shares this one's weights and runs otherwise, dense beside sparse for
+     * example. The weights stay with the manager that loaded them.
+     *
+     * @param options how it is to be run; the element type and the rounding of frequencies stay
+     *     those of this model
+     * @return the model
+     * @throws IllegalArgumentException if the options ask for another element type
+     * @throws IllegalStateException if the forced backend cannot run here
+     */
+    public CausalLm sharing(ModelOptions options) {
+        if (options.dtype() != null && options.dtype() != dtype()) {
+            throw new IllegalArgumentException(
+                    "dtype: expected " + dtype() + " as loaded, found " + options.dtype());
+        }
+        return new CausalLm(
+                config,
+                generationConfig,
+                decoder.weights(),
+                decoder.rope(),
+                decoder.ops(),
+                options);
+    }
+
+    /**
      * Returns the longest sequence that the model was made for.
      *
      * @return tokens

@@ -6,6 +6,7 @@ import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.index.NDIndex;
 import ai.djl.ndarray.types.Shape;
+import io.pbsattn.torch.LibTorch;
 
 /**
  * One prefill. It runs layer by layer over all tokens, or over chunks of them if that was asked
@@ -125,9 +126,7 @@ final class Prefill {
         RotaryEmbedding turns =
                 RotaryEmbedding.of(scope, decoder.rope(), length, first, first + rows);
         NDArray hidden = decoder.weights().embed(scope, ids);
-        NDArray queries =
-                ops.empty(scope, batch * rows, config.qWidth())
-                        .reshape(batch, rows, config.qWidth());
+        NDArray queries = emptyQueries(scope, batch, rows);
         Workspace space = Workspace.create(scope, config, ops, Math.min(rows, LINEAR_CHUNK));
         for (int l = 0; l < config.numLayers(); ++l) {
             try (NDManager layerScope = scope.newSubManager()) {
@@ -138,6 +137,20 @@ final class Prefill {
         }
         cache.advance(ids.toLongArray(), decoder.rope().keyTable(length));
         return hidden;
+    }
+
+    /**
+     * Room for queries (batch, rows, numQHeads * headDim) as the linear layer after attention reads
+     * them fastest; without space between rows where each head's queries have a norm, which sees
+     * them as rows of one matrix.
+     */
+    private NDArray emptyQueries(NDManager scope, long batch, long rows) {
+        DecoderConfig config = decoder.config();
+        Shape shape = new Shape(batch, rows, config.qWidth());
+        if (config.projections().qkNorm()) {
+            return LibTorch.get().empty(scope, shape, ops.type());
+        }
+        return ops.empty(scope, batch * rows, config.qWidth()).reshape(shape);
     }
 
     /**

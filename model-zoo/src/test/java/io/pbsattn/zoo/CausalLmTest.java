@@ -422,6 +422,36 @@ public class CausalLmTest {
         }
     }
 
+    /** A model that shares weights runs as its own options say, and gives the same logits. */
+    @Test
+    public void sharedWeightsRunBothWays() throws Exception {
+        ModelOptions dense = new ModelOptions().optAttention(AttentionKind.DENSE);
+        Path folder = Fixtures.CHECKPOINTS.resolve("llama");
+        try (NDManager manager = NDManager.newBaseManager("PyTorch")) {
+            CausalLm sparse = CausalLm.load(folder, new ModelOptions(), manager);
+            CausalLm shared = sparse.sharing(dense);
+            Assert.assertEquals(shared.attention(), AttentionKind.DENSE);
+            Assert.assertEquals(sparse.attention(), AttentionKind.PBS);
+            Assert.assertEquals(shared.dtype(), sparse.dtype());
+            CausalLm alone = CausalLm.load(folder, dense, manager);
+            Assert.assertEquals(lastLogits(manager, shared), lastLogits(manager, alone));
+            TorchType other =
+                    sparse.dtype() == TorchType.FLOAT32 ? TorchType.BFLOAT16 : TorchType.FLOAT32;
+            IllegalArgumentException e =
+                    Assert.expectThrows(
+                            IllegalArgumentException.class,
+                            () -> sparse.sharing(new ModelOptions().optDtype(other)));
+            Assert.assertTrue(e.getMessage().contains(other.toString()), e.getMessage());
+        }
+    }
+
+    private static float[] lastLogits(NDManager manager, CausalLm model) {
+        NDArray ids = manager.arange(1, 41).toType(DataType.INT64, false).reshape(1, 40);
+        try (KvCache cache = model.newCache(manager, 1, 40)) {
+            return model.prefill(ids, cache, new PrefillOptions()).logits().toFloatArray();
+        }
+    }
+
     @Test
     public void layersThatAreNotThereAreNamed() throws Exception {
         try (NDManager manager = NDManager.newBaseManager("PyTorch")) {
