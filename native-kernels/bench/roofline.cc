@@ -1,6 +1,7 @@
 // What one core can do at most, and what the kernels make of it when keys and values lie in its caches: the products of
 // queries and keys alone, and a whole step of attention. PBS_ATTN_ISA chooses the instruction set as elsewhere. The
-// fastest of many rounds tells what the core can do, the median what a shared machine leaves of it.
+// fastest of many rounds tells what the core can do, the median what a shared machine leaves of it. Besides: how fast a
+// core reads memory, and linear layers, which depend on that.
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
@@ -14,7 +15,9 @@
 #include "../cpu/dispatch.h"
 #include "../cpu/element.h"
 #include "../cpu/kernels.h"
+#include "../cpu/layer_kernels.h"
 #include "pbs_attn.h"
+#include "pbs_layer.h"
 
 #ifdef __x86_64__
 #include <immintrin.h>
@@ -292,6 +295,70 @@ void measure(const pbs_attn::Kernels& kernels, const pbs_attn::Engine& engine, i
       logits.fastest, logits.median, attend.fastest, attend.median);
 }
 
+// How fast one core reads what it has read before: from the cache that cores share, and from memory.
+void measure_memory() {
+  for (const int64_t kib : {8 << 10, 512 << 10}) {
+    const int64_t words = kib << 7;
+    AlignedBuffer<uint64_t> memory;
+    memory.reserve(words, pbs_attn::Pages::kHuge);
+    std::fill(memory.data(), memory.data() + words, 1);
+    volatile uint64_t sink = 0;
+    const Seconds seconds = time_rounds(20, [&] {
+      uint64_t sum = 0;
+      for (int64_t i = 0; i < words; ++i) sum += memory[i];
+      sink = sum;
+    });
+    (void)sink;
+    const double bytes = static_cast<double>(kib << 10);
+    std::printf("reading %6d KiB %5.1f (median %5.1f) GB/s on one core\n", static_cast<int>(kib),
+                bytes / seconds.fastest / 1e9, bytes / seconds.median / 1e9);
+  }
+}
+
+// A linear layer (rows, in) x (out, in)^T, or the two of a gate, as a prefill runs it.
+void measure_linear(int64_t in, int64_t out, bool is_gated) {
+  constexpr int64_t kRows = 4096;
+  const int64_t x_stride = in / 1024 * 1024 + 512;
+  const int64_t weights = is_gated ? 2 : 1;
+  const auto fill = [](AlignedBuffer<uint16_t>& to, int64_t n) {
+    to.reserve(n);
+    std::mt19937 random(1);
+    std::normal_distribution<float> normal(0, 0.02f);
+    uint16_t noise[1021];
+    for (uint16_t& x : noise) x = upper_half(normal(random));
+    for (int64_t i = 0; i < n; ++i) to[i] = noise[i % 1021];
+  };
+  AlignedBuffer<uint16_t> x, w, gated;
+  AlignedBuffer<float> sums;
+  fill(x, kRows * x_stride);
+  fill(w, weights * out * in);
+  pbs_layer_linear_call call{};
+  call.struct_size = sizeof(call);
+  call.combine = is_gated ? PBS_LAYER_GATE : PBS_LAYER_ADD;
+  call.num_weights = static_cast<int32_t>(weights);
+  call.x = {x.data(), kRows, in, x_stride, PBS_ATTN_BFLOAT16};
+  for (int64_t n = 0; n < weights; ++n) call.weights[n] = {w.data() + n * out * in, out, in, in, PBS_ATTN_BFLOAT16};
+  if (is_gated) {
+    gated.reserve(kRows * out);
+    call.outputs[0] = {gated.data(), kRows, out, out, PBS_ATTN_BFLOAT16};
+  } else {
+    sums.reserve(kRows * out);
+    std::fill(sums.data(), sums.data() + kRows * out, 0.0f);
+    call.outputs[0] = {sums.data(), kRows, out, out, PBS_ATTN_FLOAT32};
+  }
+  const double operations = 2.0 * kRows * static_cast<double>(weights * in * out);
+  const auto rate = [&](int32_t threads) {
+    call.num_threads = threads;
+    const Seconds seconds = time_rounds(7, [&] {
+      char message[256] = "";
+      if (pbs_layer_linear(&call, message, sizeof(message)) != PBS_ATTN_OK) std::printf("%s\n", message);
+    });
+    return operations / seconds.median / 1e9;
+  };
+  std::printf("linear %4d x %4d -> %s%d: %5.0f GFLOP/s on one core, %5.0f on all\n", static_cast<int>(kRows),
+              static_cast<int>(in), is_gated ? "2 x " : "", static_cast<int>(out), rate(1), rate(0));
+}
+
 }  // namespace
 
 int main() {
@@ -307,5 +374,10 @@ int main() {
     measure(*kernels, *kernels->float32, dim);
     if (kernels->bfloat16 != nullptr) measure(*kernels, *kernels->bfloat16, dim);
   }
+  measure_memory();
+  if (kernels->layer->matrix_unit == nullptr) return 0;
+  measure_linear(2048, 2048, false);
+  measure_linear(2048, 8192, true);
+  measure_linear(8192, 2048, false);
   return 0;
 }

@@ -192,7 +192,8 @@ void pack_row_panel(const Rows& rows, int64_t count, int64_t first_column, int64
   }
 }
 
-// Tiles of 16 outputs: units of two columns, transposed. Rows are read one by one, all of each: memory is fastest so.
+// Tiles of 16 outputs: units of two columns, transposed. Rows are read one after the other, as memory gives them
+// fastest.
 void pack_weight_panel(const Rows& rows, int64_t count, int64_t first_column, int64_t steps, char* packed) {
   pack_row_panel(rows, count, first_column, steps, packed);
   for (int64_t tile = 0; tile < 2 * steps; ++tile) {
