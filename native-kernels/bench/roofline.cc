@@ -355,8 +355,9 @@ void measure_linear(int64_t in, int64_t out, bool is_gated) {
     });
     return operations / seconds.median / 1e9;
   };
-  std::printf("linear %4d x %4d -> %s%d: %5.0f GFLOP/s on one core, %5.0f on all\n", static_cast<int>(kRows),
-              static_cast<int>(in), is_gated ? "2 x " : "", static_cast<int>(out), rate(1), rate(0));
+  const double one = rate(1), all = rate(0);
+  std::printf("linear %4d x %4d -> %s%d: %5.0f GFLOP/s on one core, %5.0f on all (medians)\n", static_cast<int>(kRows),
+              static_cast<int>(in), is_gated ? "2 x " : "", static_cast<int>(out), one, all);
 }
 
 }  // namespace

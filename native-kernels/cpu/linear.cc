@@ -16,7 +16,7 @@ namespace {
 
 constexpr int64_t kCachedSteps = 384;  // of all panels: 768 KiB, what the second cache keeps beside rows and sums
 constexpr int64_t kMaxGroupPanels = 12;
-// In one block, sums stay in the nearest cache. If they don't, wider groups read the rows less often.
+// In one block, sums stay in the caches. If they don't, wider groups read the rows less often.
 constexpr int64_t kMaxStepsInOne = 64;
 constexpr int64_t kBlockSteps = 32;
 constexpr int64_t kPanelSums = kPanel * kPanel;

@@ -20,7 +20,7 @@ class Linear {
   // What one thread works with.
   struct Scratch {
     AlignedBuffer<char> weights;  // (panels of a group, steps of a block) packed
-    AlignedBuffer<float> sums;    // (row panels, panels of a group, kPanel, kPanel)
+    AlignedBuffer<float> sums;    // (2 or all row panels, panels of a group, kPanel, kPanel)
     std::vector<Result> results;
   };
 

@@ -72,7 +72,8 @@ struct pbs_attn_call {
   struct pbs_attn_tensor q;  // (batch, num_q_heads, max_seqlen_q, head_dim)
   struct pbs_attn_tensor k;  // (batch, num_kv_heads, max_seqlen_k, head_dim)
   struct pbs_attn_tensor v;  // (batch, num_kv_heads, max_seqlen_k, head_dim)
-  // (batch, num_q_heads, max_seqlen_q, head_dim); it may be q, which is overwritten then, or share no memory with it
+  // (batch, num_q_heads, max_seqlen_q, head_dim); it may be q, strides and all, which is overwritten then, or share no
+  // memory with it; none with k and v in either case
   struct pbs_attn_tensor o;
   // (batch, num_q_heads, max_seqlen_q), natural log, contiguous; null: not wanted, and bfloat16 may be faster then
   float* lse;

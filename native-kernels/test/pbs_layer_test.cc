@@ -419,6 +419,7 @@ int main(int argc, char** argv) {
     const int32_t weights = combine == PBS_LAYER_GATE ? 2 : 1;
     const int32_t dtype = combine == PBS_LAYER_ADD ? PBS_ATTN_FLOAT32 : PBS_ATTN_BFLOAT16;
     test_linear(130, 5001, 70, combine, weights, true, dtype, 2);
+    test_linear(100, 2080, combine == PBS_LAYER_GATE ? 230 : 450, combine, weights, false, dtype, 2);
   }
   for (const int64_t cols : {1, 31, 64, 1000}) {
     test_norm(65, cols, PBS_ATTN_BFLOAT16);

@@ -3,7 +3,8 @@ package io.pbsattn;
 import ai.djl.ndarray.NDArray;
 
 /**
- * The result of one attention call; closing it releases its arrays.
+ * The result of one attention call; closing it releases its arrays, also an output array that the
+ * caller gave.
  *
  * @param o the attention output (batch, numQHeads, seqlenQ, headDim) in the type of q
  * @param lse the natural log of each row's softmax denominator (batch, numQHeads, seqlenQ), so that

@@ -167,14 +167,15 @@ public final class PbsAttention {
 
     /**
      * Computes attention for a batch without padding into an array that is there already. It may be
-     * the queries' own: they are overwritten then, and that saves the memory for a second one.
+     * the queries' own: they are overwritten then, and on the CPU's kernels that saves the memory
+     * for a second one; other backends compute into an array of their own and copy it.
      *
      * @param q queries (batch, numQHeads, seqlenQ, headDim)
      * @param k keys (batch, numKvHeads, seqlenK, headDim)
      * @param v values, shaped as the keys
-     * @param out q itself, or an array of its shape and type that shares no memory with q, k and v;
-     *     if the call fails, its contents are undefined
-     * @return the output, of which {@link AttentionOutput#o} is {@code out}
+     * @param out q itself, or an array of its shape and type that shares no memory with it; in
+     *     either case none with k and v. If the call fails, its contents are undefined
+     * @return the output, of which {@link AttentionOutput#o} is {@code out}; closing it closes that
      * @throws IllegalArgumentException if shapes or types do not fit, or a value is NaN or infinite
      */
     public AttentionOutput forwardInto(NDArray q, NDArray k, NDArray v, NDArray out) {

@@ -257,6 +257,15 @@ public class PbsAttentionTest {
                     Assert.assertEquals(out.toFloatArray(), expected);
                 }
             }
+            NDArray one = zeros(manager, 1, 2, 1, 64).broadcast(k.getShape());
+            refusedInto("stride 0", attention, k, one);
+            NDArray square = zeros(manager, 1, 64, 64, 64);
+            refusedInto("strides of q", attention, square, square.swapAxes(1, 2));
+            IllegalArgumentException shared =
+                    Assert.expectThrows(
+                            IllegalArgumentException.class,
+                            () -> attention.forwardInto(k, k, v, k));
+            Assert.assertTrue(shared.getMessage().contains("apart from k"), shared.getMessage());
             refusedInto("shape of q", attention, k, zeros(manager, 1, 2, 699, 64));
             refusedInto("type float32", attention, k, k.toType(DataType.FLOAT64, true));
         }
@@ -339,7 +348,11 @@ public class PbsAttentionTest {
     private static void refusedInto(String word, PbsAttention attention, NDArray q, NDArray out) {
         IllegalArgumentException e =
                 Assert.expectThrows(
-                        IllegalArgumentException.class, () -> attention.forwardInto(q, q, q, out));
+                        IllegalArgumentException.class,
+                        () -> {
+                            NDArray k = q.duplicate();
+                            attention.forwardInto(q, k, k, out);
+                        });
         Assert.assertTrue(e.getMessage().startsWith("out:"), e.getMessage());
         Assert.assertTrue(e.getMessage().contains(word), e.getMessage());
     }

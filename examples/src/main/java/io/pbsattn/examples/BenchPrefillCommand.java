@@ -79,7 +79,8 @@ final class BenchPrefillCommand implements Callable<Integer> {
             converter = PositiveNumber.class,
             defaultValue = "1",
             description =
-                    "Measure so often, in turn; the run of median time is reported (default 1).")
+                    "Measure so often, in turn; the run of median time is reported, of two the"
+                            + " slower (default 1).")
     private int runs;
 
     @Mixin private JsonOption json;

@@ -35,7 +35,8 @@ public interface AttentionBackend {
      * Runs one call: permute, select, attend.
      *
      * @param request a call that {@link #refusal} has no objection to
-     * @return output arrays that are attached to the manager of q
+     * @return output arrays that are attached to the manager of q; where the call has an {@link
+     *     AttentionRequest#out}, that is the output ({@link AttentionRequest#finish} copies to it)
      * @throws IllegalArgumentException if q, k or v holds NaN or infinity
      */
     AttentionOutput forward(AttentionRequest request);

@@ -8,6 +8,7 @@ import io.pbsattn.PbsConfig;
 import io.pbsattn.SequenceLengths;
 import io.pbsattn.torch.LibTorch;
 import io.pbsattn.torch.TorchType;
+import java.util.Arrays;
 
 /**
  * One validated attention call, as a backend receives it.
@@ -20,7 +21,8 @@ import io.pbsattn.torch.TorchType;
  * @param config the settings
  * @param trace where to record the intermediates, or null
  * @param wantsLse whether the log-sum-exp of each row is wanted
- * @param out where the output goes, shaped as q and perhaps q itself; null: a new array
+ * @param out where the output goes, shaped as q and perhaps q itself; no memory of k and v; null: a
+ *     new array
  */
 public record AttentionRequest(
         NDArray q,
@@ -84,6 +86,7 @@ public record AttentionRequest(
             expect(
                     out.getDevice().equals(q.getDevice()),
                     "out: expected device " + q.getDevice() + ", found " + out.getDevice());
+            checkMemory(out, q, k, v);
         }
         for (int b = 0; b < lengths.batch(); ++b) {
             expect(
@@ -179,6 +182,29 @@ public record AttentionRequest(
                 config.segmentSize(),
                 config.minLength(type),
                 config.window());
+    }
+
+    /** What is written must not be read later, nor be written twice. */
+    private static void checkMemory(NDArray out, NDArray q, NDArray k, NDArray v) {
+        LibTorch torch = LibTorch.get();
+        long address = torch.dataPointer(out);
+        expect(
+                address != torch.dataPointer(k) && address != torch.dataPointer(v),
+                "out: expected memory apart from k and v, found theirs");
+        boolean isQueries = address == torch.dataPointer(q);
+        long[] strides = torch.strides(out);
+        for (int i = 0; i < strides.length; ++i) {
+            if (out.getShape().get(i) == 1) {
+                continue; // The only index is 0, and PyTorch leaves anything there.
+            }
+            expect(
+                    strides[i] != 0,
+                    "out: expected memory for each element, found stride 0 in dimension " + i);
+            expect(
+                    !isQueries || strides[i] == torch.strides(q)[i],
+                    "out: expected the strides of q, whose memory it has, found "
+                            + Arrays.toString(strides));
+        }
     }
 
     /**

@@ -55,10 +55,16 @@ final class ReferenceCall {
         NDArray logSums = null;
         if (request.wantsLse()) {
             logSums = NDArrays.concat(lse).reshape(shape.slice(0, 3));
-            logSums.attach(request.q().getManager());
         }
-        output.attach(request.q().getManager());
-        return new AttentionOutput(request.finish(output), logSums, report());
+        NDManager manager = request.q().getManager();
+        NDArray finished = request.finish(output);
+        if (request.out() == null) {
+            finished.attach(manager);
+        }
+        if (logSums != null) {
+            logSums.attach(manager);
+        }
+        return new AttentionOutput(finished, logSums, report());
     }
 
     /** The query heads that read one KV head. */
