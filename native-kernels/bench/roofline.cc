@@ -1,7 +1,7 @@
 // What one core can do at most, and what the kernels make of it when keys and values lie in its caches: the products of
 // queries and keys alone, and a whole step of attention. PBS_ATTN_ISA chooses the instruction set as elsewhere. The
-// fastest of many rounds tells what the core can do, the median what a shared machine leaves of it. Besides: how fast a
-// core reads memory, and linear layers, which depend on that.
+// fastest of many rounds tells what the core can do, the median what a shared machine leaves of it. Besides: attention
+// on all cores at once, the farther the data lie the slower; how fast a core reads memory; and linear layers.
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
@@ -16,6 +16,7 @@
 #include "../cpu/element.h"
 #include "../cpu/kernels.h"
 #include "../cpu/layer_kernels.h"
+#include "../cpu/team.h"
 #include "pbs_attn.h"
 #include "pbs_layer.h"
 
@@ -28,8 +29,6 @@ namespace {
 using pbs_attn::AlignedBuffer;
 
 constexpr int64_t kKeys = 128;
-constexpr int64_t kStrips = 4;
-constexpr int64_t kBlocks = 6;  // one after the other: more than the nearest cache holds, less than the next
 constexpr int kRounds = 400;
 constexpr int kCalls = 3;
 
@@ -203,17 +202,22 @@ Rates peak(const char* isa, bool is_bfloat16) {
   return {};
 }
 
-// Rows of noise, packed by the engine as attention packs them.
+// Strips of queries and blocks of keys, all of the same noise, packed by the engine as attention packs them.
 struct Inputs {
   AlignedBuffer<char> keys, values, q;
   AlignedBuffer<float> o, max, logits;
   AlignedBuffer<double> sum;
   std::vector<int32_t> positions;
+  std::vector<pbs_attn::QueryStrip> strips;
+  std::vector<pbs_attn::KeyBlock> blocks;
 
-  Inputs(const pbs_attn::Engine& engine, int64_t width, int64_t dim) {
+  Inputs(const pbs_attn::Kernels& kernels, const pbs_attn::Engine& engine, int64_t dim, int64_t strip_count,
+         int64_t block_count) {
+    const int64_t width = kernels.width;
     std::mt19937 random(1);
     std::normal_distribution<float> normal;
     const int64_t row_bytes = dim * pbs_attn::element_size(engine.dtype);
+    const int64_t block_bytes = kKeys * row_bytes, strip_bytes = width * row_bytes;
     std::vector<char> rows(static_cast<size_t>(std::max(kKeys, width) * row_bytes));
     for (int64_t i = 0; i < std::max(kKeys, width) * dim; ++i) {
       const float x = normal(random);
@@ -226,64 +230,56 @@ struct Inputs {
     }
     const pbs_attn::Rows source{engine.dtype, rows.data(), row_bytes, dim};
     for (int32_t j = 0; j < kKeys; ++j) positions.push_back(j);
-    keys.reserve(kBlocks * kKeys * row_bytes);
-    values.reserve(kBlocks * kKeys * row_bytes);
-    q.reserve(kStrips * width * row_bytes);
-    o.reserve(kStrips * width * dim);
-    std::fill(o.data(), o.data() + kStrips * width * dim, 0.0f);
-    max.reserve(kStrips * width);
-    std::fill(max.data(), max.data() + kStrips * width, 0.0f);
-    sum.reserve(kStrips * width);
-    std::fill(sum.data(), sum.data() + kStrips * width, 0.0);
+    keys.reserve(block_count * block_bytes);
+    values.reserve(block_count * block_bytes);
+    q.reserve(strip_count * strip_bytes);
+    o.reserve(strip_count * width * dim);
+    std::fill(o.data(), o.data() + strip_count * width * dim, 0.0f);
+    max.reserve(strip_count * width);
+    std::fill(max.data(), max.data() + strip_count * width, 0.0f);
+    sum.reserve(strip_count * width);
+    std::fill(sum.data(), sum.data() + strip_count * width, 0.0);
     logits.reserve(pbs_attn::kScratchTiles * kKeys * width);
-    for (int64_t b = 0; b < kBlocks; ++b) {
-      engine.gather_keys(source, positions.data(), kKeys, kKeys, dim, keys.data() + b * kKeys * row_bytes);
-      engine.gather_values(source, positions.data(), kKeys, kKeys, dim, values.data() + b * kKeys * row_bytes);
+    for (int64_t b = 0; b < block_count; ++b) {
+      char* k = keys.data() + b * block_bytes;
+      char* v = values.data() + b * block_bytes;
+      engine.gather_keys(source, positions.data(), kKeys, kKeys, dim, k);
+      engine.gather_values(source, positions.data(), kKeys, kKeys, dim, v);
+      blocks.push_back({k, v, positions.data(), 0, kKeys - 1});
     }
-    for (int64_t s = 0; s < kStrips; ++s) {
-      engine.gather_queries(source, width, dim, q.data() + s * width * row_bytes);
+    for (int64_t s = 0; s < strip_count; ++s) {
+      char* packed = q.data() + s * strip_bytes;
+      engine.gather_queries(source, width, dim, packed);
+      strips.push_back({packed, o.data() + s * width * dim, max.data() + s * width, sum.data() + s * width, kKeys,
+                        kKeys, std::numeric_limits<int32_t>::max()});
     }
   }
 };
 
+// Operations of attention.
+double operations(const pbs_attn::Kernels& kernels, int64_t dim, size_t visits) {
+  return 4.0 * kKeys * static_cast<double>(kernels.width * dim) * static_cast<double>(visits);
+}
+
 void measure(const pbs_attn::Kernels& kernels, const pbs_attn::Engine& engine, int64_t dim) {
   const bool is_bfloat16 = engine.dtype == PBS_ATTN_BFLOAT16;
-  const int64_t width = kernels.width;
-  const int64_t block_bytes = kKeys * dim * pbs_attn::element_size(engine.dtype);
-  const int64_t strip_bytes = width * dim * pbs_attn::element_size(engine.dtype);
-  Inputs in(engine, width, dim);
+  // The blocks are more than the nearest cache holds, and less than the next.
+  Inputs in(kernels, engine, dim, 4, 6);
   const pbs_attn::TileShape shape{kKeys, dim, 0.09f, false};
-  pbs_attn::QueryStrip strips[kStrips];
-  for (int64_t s = 0; s < kStrips; ++s) {
-    strips[s] = {in.q.data() + s * strip_bytes,
-                 in.o.data() + s * width * dim,
-                 in.max.data() + s * width,
-                 in.sum.data() + s * width,
-                 kKeys,
-                 kKeys,
-                 std::numeric_limits<int32_t>::max()};
-  }
-  std::vector<pbs_attn::KeyBlock> blocks;
-  for (int64_t n = 0; n < kBlocks; ++n) {
-    blocks.push_back(
-        {in.keys.data() + n * block_bytes, in.values.data() + n * block_bytes, in.positions.data(), 0, kKeys - 1});
-  }
   std::vector<pbs_attn::Visit> visits;
-  for (const pbs_attn::QueryStrip& strip : strips) {
-    for (const pbs_attn::KeyBlock& block : blocks) {
-      visits.push_back({&block, &strip, nullptr, nullptr});
-    }
+  for (const pbs_attn::QueryStrip& strip : in.strips) {
+    for (const pbs_attn::KeyBlock& block : in.blocks) visits.push_back({&block, &strip, nullptr, nullptr});
   }
-  const double products = 2.0 * kKeys * static_cast<double>(width * dim) * static_cast<double>(visits.size()) * kCalls;
+  const double all_operations = kCalls * operations(kernels, dim, visits.size());
   const Rates most = peak(kernels.name, is_bfloat16);
-  const Rates logits = rates(products, [&] {
+  const Rates logits = rates(all_operations / 2, [&] {
     for (int n = 0; n < kCalls; ++n) {
       for (const pbs_attn::Visit& visit : visits) {
         engine.logits(shape, visit.block->keys, visit.strip->q, in.logits.data());
       }
     }
   });
-  const Rates attend = rates(2 * products, [&] {
+  const Rates attend = rates(all_operations, [&] {
     for (int n = 0; n < kCalls; ++n) {
       engine.attend(shape, visits.data(), static_cast<int64_t>(visits.size()), in.logits.data());
     }
@@ -293,6 +289,47 @@ void measure(const pbs_attn::Kernels& kernels, const pbs_attn::Engine& engine, i
       "core\n",
       kernels.name, is_bfloat16 ? "bfloat16" : "float32", static_cast<int>(dim), most.fastest, most.median,
       logits.fastest, logits.median, attend.fastest, attend.median);
+}
+
+// Attention on all cores at once, each with strips and blocks of its own: a group of eight blocks after the other, and
+// each strip visits so many of the group.
+void measure_distance(const pbs_attn::Kernels& kernels, const pbs_attn::Engine& engine, int64_t dim,
+                      int64_t strip_count, int64_t block_count, int64_t visits_of_group) {
+  constexpr int64_t kGroup = 8;
+  constexpr size_t kVisitsAtOnce = 256;
+  const pbs_attn::TileShape shape{kKeys, dim, 0.09f, false};
+  pbs_attn::Team team(pbs_attn::available_cores());
+  std::vector<Inputs> inputs;
+  std::vector<std::vector<pbs_attn::Visit>> visits(static_cast<size_t>(team.size()));
+  for (size_t core = 0; core < visits.size(); ++core)
+    inputs.emplace_back(kernels, engine, dim, strip_count, block_count);
+  for (size_t core = 0; core < visits.size(); ++core) {
+    for (int64_t round = 0; round * strip_count * block_count < 4096; ++round) {
+      for (int64_t group = 0; group < block_count; group += kGroup) {
+        for (int64_t s = 0; s < strip_count; ++s) {
+          for (int64_t k = 0; k < kGroup; ++k) {
+            if ((3 * k + s) % kGroup >= visits_of_group) continue;
+            visits[core].push_back({&inputs[core].blocks[static_cast<size_t>(group + k)],
+                                    &inputs[core].strips[static_cast<size_t>(s)], nullptr, nullptr});
+          }
+        }
+      }
+    }
+  }
+  const Seconds seconds = time_rounds(kRounds / 10, [&] {
+    team.run(team.size(), [&](int64_t core, int) {
+      const std::vector<pbs_attn::Visit>& mine = visits[static_cast<size_t>(core)];
+      for (size_t n = 0; n < mine.size(); n += kVisitsAtOnce) {
+        engine.attend(shape, &mine[n], static_cast<int64_t>(std::min(kVisitsAtOnce, mine.size() - n)),
+                      inputs[static_cast<size_t>(core)].logits.data());
+      }
+    });
+  });
+  const double all_operations = team.size() * operations(kernels, dim, visits[0].size());
+  std::printf(
+      "attention on %d cores, head dim %3d, %2d strips, %3d blocks, %d visits in a row: %5.0f (median %5.0f) GFLOP/s\n",
+      team.size(), static_cast<int>(dim), static_cast<int>(strip_count), static_cast<int>(block_count),
+      static_cast<int>(visits_of_group), all_operations / seconds.fastest / 1e9, all_operations / seconds.median / 1e9);
 }
 
 // How fast one core reads what it has read before: from the cache that cores share, and from memory.
@@ -374,6 +411,13 @@ int main() {
   for (const int64_t dim : {128, 64}) {
     measure(*kernels, *kernels->float32, dim);
     if (kernels->bfloat16 != nullptr) measure(*kernels, *kernels->bfloat16, dim);
+  }
+  const pbs_attn::Engine& engine = kernels->bfloat16 != nullptr ? *kernels->bfloat16 : *kernels->float32;
+  for (const int64_t dim : {128, 64}) {
+    measure_distance(*kernels, engine, dim, 1, 8, 8);     // strips in the nearest cache, blocks in the next
+    measure_distance(*kernels, engine, dim, 32, 8, 8);    // both in the second cache
+    measure_distance(*kernels, engine, dim, 32, 128, 8);  // blocks from behind it, as in dense attention
+    measure_distance(*kernels, engine, dim, 32, 128, 4);  // and each for half of the strips
   }
   measure_memory();
   if (kernels->layer->matrix_unit == nullptr) return 0;

@@ -72,6 +72,7 @@ void HeadGroup::attend_range(const QueryRange& range, Scratch& s) {
                         static_cast<int32_t>(position), static_cast<int32_t>(position + rows.count - 1),
                         grid_.is_windowed() ? call_.window : std::numeric_limits<int32_t>::max()});
   }
+  if (!check_packed(s.q.data(), lanes)) return;
   go_through_blocks(s);
   for (int64_t n = 0; n < strips; ++n)
     finish_strip(s.strips[static_cast<size_t>(n)], s.rows[static_cast<size_t>(n)], s);

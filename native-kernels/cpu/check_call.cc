@@ -91,7 +91,7 @@ void check_arguments(const pbs_attn_call& call) {
   }
 }
 
-void check_values(const pbs_attn_call& call, const Kernels& kernels, Team& team) {
+void refuse_values(const pbs_attn_call& call, const Kernels& kernels, Team& team) {
   for (int64_t b = 0; b < call.batch; ++b) {
     const int64_t seqlen_q = call.seqlens_q != nullptr ? call.seqlens_q[b] : call.max_seqlen_q;
     const int64_t seqlen_k = call.seqlens_k != nullptr ? call.seqlens_k[b] : call.max_seqlen_k;
@@ -99,6 +99,7 @@ void check_values(const pbs_attn_call& call, const Kernels& kernels, Team& team)
     check_rows(call, "k", call.k, b, call.num_kv_heads, seqlen_k, kernels, team);
     check_rows(call, "v", call.v, b, call.num_kv_heads, seqlen_k, kernels, team);
   }
+  throw CallError(PBS_ATTN_NOT_FINITE, "q, k or v: NaN or infinity, and none any more: they changed during the call");
 }
 
 }  // namespace pbs_attn

@@ -1,4 +1,4 @@
-// Checks a call's arguments and values before any work begins.
+// What a call must be like.
 #ifndef PBS_ATTN_CPU_CHECK_CALL_H_
 #define PBS_ATTN_CPU_CHECK_CALL_H_
 
@@ -12,8 +12,9 @@ namespace pbs_attn {
 // Throws CallError with PBS_ATTN_INVALID_ARGUMENT, naming the field, its value and what was expected.
 void check_arguments(const pbs_attn_call& call);
 
-// Throws CallError with PBS_ATTN_NOT_FINITE if a valid row of q, k or v holds NaN or infinity.
-void check_values(const pbs_attn_call& call, const Kernels& kernels, Team& team);
+// Throws CallError with PBS_ATTN_NOT_FINITE, naming the first row of q, k or v that it finds with NaN or infinity. For
+// when there is one.
+[[noreturn]] void refuse_values(const pbs_attn_call& call, const Kernels& kernels, Team& team);
 
 }  // namespace pbs_attn
 

@@ -6,6 +6,7 @@
 
 #include "arithmetic.h"
 #include "block_mask.h"
+#include "check_call.h"
 #include "element.h"
 
 namespace pbs_attn {
@@ -74,6 +75,7 @@ void HeadGroup::run(int64_t batch, int64_t kv_head) {
       StageTimer timer(call_.permute_seconds);
       pack(first);
     }
+    require_finite();  // before anything is written: the output may be where the queries are
     {
       StageTimer timer(call_.select_seconds);
       select(first, heads_at_once);
@@ -82,8 +84,21 @@ void HeadGroup::run(int64_t batch, int64_t kv_head) {
       StageTimer timer(call_.attend_seconds);
       attend(first, heads_at_once);
     }
+    require_finite();
   }
   for (int64_t g = 0; g < group_size_; ++g) record(g);
+}
+
+// Whether rows are finite that were packed just now, and lie in a cache still: a check before the work would read
+// everything from memory once more.
+bool HeadGroup::check_packed(const void* rows, int64_t count) {
+  const bool is_finite = kernels_.all_finite(engine_.dtype, rows, count * padded_dim_);
+  if (!is_finite) is_finite_ = false;
+  return is_finite;
+}
+
+void HeadGroup::require_finite() const {
+  if (!is_finite_) refuse_values(call_, kernels_, team_);
 }
 
 void HeadGroup::record(int64_t g) {

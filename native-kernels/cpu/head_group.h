@@ -5,6 +5,7 @@
 #ifndef PBS_ATTN_CPU_HEAD_GROUP_H_
 #define PBS_ATTN_CPU_HEAD_GROUP_H_
 
+#include <atomic>
 #include <cstdint>
 #include <vector>
 
@@ -22,7 +23,7 @@ class HeadGroup {
  public:
   HeadGroup(const Kernels& kernels, pbs_attn_call& call, Team& team);
 
-  // Runs all stages for a KV head; adds blocks and seconds to the call.
+  // Runs all stages for a KV head; adds blocks and seconds to the call. Throws CallError with PBS_ATTN_NOT_FINITE.
   void run(int64_t batch, int64_t kv_head);
 
  private:
@@ -73,7 +74,8 @@ class HeadGroup {
   void share_scores();
   void order_segment(int64_t g, int64_t segment, Scratch& scratch);
   void pack(int64_t g);
-  void pack_block(const std::vector<int32_t>& order, int64_t j, Scratch& scratch);
+  void pack_block(const std::vector<int32_t>& order, int64_t j, bool is_new, Scratch& scratch);
+  void average_keys(const int32_t* places, int64_t j, Scratch& scratch);
   void select(int64_t first_head, int64_t heads);
   void select_rows(int64_t g, int64_t begin, int64_t end, int64_t first_block, Scratch& scratch);
   void keep_by_score(const float* scores, int64_t count, double total, uint64_t* mask, Scratch& scratch);
@@ -81,6 +83,8 @@ class HeadGroup {
   void attend_range(const QueryRange& range, Scratch& scratch);
   void go_through_blocks(Scratch& scratch);
   void list_kept_blocks(Scratch& scratch);
+  bool check_packed(const void* rows, int64_t count);
+  void require_finite() const;
   void finish_strip(const QueryStrip& strip, const StripRows& rows, Scratch& scratch);
   void record(int64_t g);
 
@@ -124,6 +128,7 @@ class HeadGroup {
   KeyScorer key_scorer_;
   Packed packed_;
   std::vector<Scratch> scratch_;               // one for each thread
+  std::atomic<bool> is_finite_{true};          // whether all rows are that were packed so far
   std::vector<std::vector<KeyScore>> scores_;  // for each query head (complete_keys)
   std::vector<std::vector<int32_t>> orders_;   // for each query head (seqlen_k): original position at each place
   std::vector<uint64_t> mask_;                 // (group_size, q_blocks, mask_words): a bit for each key block

@@ -158,12 +158,14 @@ struct Float16 {
   // Moves exponent and fraction into float32's places; the product corrects the bias, for subnormal numbers too.
   static float to_float(Bits x) {
     const float magnitude = float_of(static_cast<uint32_t>(x & 0x7fff) << 13) * float_of(0x77800000);  // * 2^112
-    return float_of(bits_of(magnitude) | (static_cast<uint32_t>(x & 0x8000) << 16));
+    const uint32_t special = (x & kExponent) == kExponent ? 0x7f800000 : 0;  // infinity and NaN stay what they are
+    return float_of(bits_of(magnitude) | special | static_cast<uint32_t>(x & 0x8000) << 16);
   }
   static VecF to_floats(const Bits* x) {
     const VecU bits = widen(x);
     const VecF magnitude = (VecF)((bits & 0x7fff) << 13) * float_of(0x77800000);
-    return (VecF)((VecU)magnitude | (bits & 0x8000) << 16);
+    const VecU special = (VecU)((bits & kExponent) == kExponent) & 0x7f800000;
+    return (VecF)((VecU)magnitude | special | (bits & 0x8000) << 16);
   }
   static Bits from_float(float x) {
     const uint32_t bits = bits_of(x);

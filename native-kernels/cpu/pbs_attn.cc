@@ -37,7 +37,6 @@ void prefill(pbs_attn_call& call) {
   }
   check_arguments(call);
   Team team(call.num_threads > 0 ? call.num_threads : available_cores());
-  check_values(call, *kernels, team);
   call.kept_blocks = 0;
   call.causal_blocks = 0;
   call.permute_seconds = 0;

@@ -65,12 +65,13 @@ void HeadGroup::pack(int64_t g) {
   team_.run(divide_up(grid_.k_blocks() - first, blocks_per_task), [&](int64_t n, int thread) {
     const int64_t begin = first + n * blocks_per_task;
     for (int64_t j = begin; j < std::min(begin + blocks_per_task, grid_.k_blocks()); ++j) {
-      pack_block(orders_[static_cast<size_t>(g)], j, scratch_[static_cast<size_t>(thread)]);
+      pack_block(orders_[static_cast<size_t>(g)], j, g == 0, scratch_[static_cast<size_t>(thread)]);
     }
   });
 }
 
-void HeadGroup::pack_block(const std::vector<int32_t>& order, int64_t j, Scratch& scratch) {
+// is_new: the rows were not packed before, in another order.
+void HeadGroup::pack_block(const std::vector<int32_t>& order, int64_t j, bool is_new, Scratch& scratch) {
   const int64_t count = grid_.keys(j);
   const int32_t* places = &order[static_cast<size_t>(j * grid_.block_size)];
   int32_t* positions = packed_.positions.data() + j * padded_block_;
@@ -80,17 +81,25 @@ void HeadGroup::pack_block(const std::vector<int32_t>& order, int64_t j, Scratch
   char* keys = packed_.keys.data() + j * padded_block_ * row_bytes_;
   char* values = packed_.values.data() + j * padded_block_ * row_bytes_;
   engine_.gather_keys(k_rows(), places, count, padded_block_, padded_dim_, keys);
+  if (!keeps_everything()) average_keys(places, j, scratch);
+  engine_.gather_values(v_rows(), places, count, padded_block_, padded_dim_, values);
+  if (is_new) {
+    check_packed(keys, padded_block_);
+    check_packed(values, padded_block_);
+  }
+  packed_.blocks[static_cast<size_t>(j)] = {keys, values, positions, *std::min_element(places, places + count),
+                                            *std::max_element(positions, positions + padded_block_)};
+}
+
+void HeadGroup::average_keys(const int32_t* places, int64_t j, Scratch& scratch) {
   scratch.floats.reserve(padded_dim_);
   float* sums = scratch.floats.data();
   std::fill(sums + head_dim_, sums + padded_dim_, 0.0f);
-  kernels_.sum_rows(k_rows(), places, count, sums);
+  kernels_.sum_rows(k_rows(), places, grid_.keys(j), sums);
   const int64_t padded_blocks = round_up(grid_.k_blocks(), kPadding);
   for (int64_t d = 0; d < padded_dim_; ++d) {
     packed_.mean_keys[d * padded_blocks + j] = sums[d] / static_cast<float>(grid_.block_size);
   }
-  engine_.gather_values(v_rows(), places, count, padded_block_, padded_dim_, values);
-  packed_.blocks[static_cast<size_t>(j)] = {keys, values, positions, *std::min_element(places, places + count),
-                                            *std::max_element(positions, positions + padded_block_)};
 }
 
 }  // namespace pbs_attn

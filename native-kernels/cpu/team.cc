@@ -5,20 +5,27 @@
 #endif
 
 #include <algorithm>
+#include <chrono>
 #include <system_error>
 
 namespace pbs_attn {
 namespace {
 
-// Waits for a short while without giving the core away: the stages of a call follow each other within microseconds, and
-// to be woken takes longer than that.
+// Waits without falling asleep, for as long as threads wait for each other between the stages of a call: to be woken
+// takes tens of microseconds, in a virtual machine a hundred. Whoever else wants the core gets it.
 template <typename F>
-void spin_until(const F& holds) {
-  constexpr int kSpins = 1000;
-  for (int i = 0; i < kSpins && !holds(); ++i) {
+void wait_awake(const F& holds) {
+  constexpr std::chrono::milliseconds kLongest(2);
+  constexpr int kSpins = 16;
+  const auto end = std::chrono::steady_clock::now() + kLongest;
+  while (std::chrono::steady_clock::now() < end) {
+    for (int i = 0; i < kSpins; ++i) {
+      if (holds()) return;
 #if defined(__x86_64__) || defined(_M_X64)
-    __builtin_ia32_pause();
+      __builtin_ia32_pause();
 #endif
+    }
+    std::this_thread::yield();
   }
 }
 
@@ -54,7 +61,7 @@ void Team::run(int64_t tasks, const std::function<void(int64_t, int)>& work) {
   }
   begin_.notify_all();
   take_tasks(0);
-  spin_until([this] { return busy_ == 0; });
+  wait_awake([this] { return busy_ == 0; });
   std::unique_lock<std::mutex> lock(mutex_);
   end_.wait(lock, [this] { return busy_ == 0; });
   if (error_) std::rethrow_exception(error_);
@@ -73,7 +80,7 @@ void Team::take_tasks(int thread) {
 void Team::help(int thread) {
   uint64_t seen = 0;
   while (true) {
-    spin_until([this, seen] { return stop_ || round_ != seen; });
+    wait_awake([this, seen] { return stop_ || round_ != seen; });
     std::unique_lock<std::mutex> lock(mutex_);
     begin_.wait(lock, [this, seen] { return stop_ || round_ != seen; });
     if (stop_) return;

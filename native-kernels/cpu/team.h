@@ -1,5 +1,5 @@
-// A team of threads for one call: between the stages they spin for some microseconds, then sleep; they end with the
-// call.
+// A team of threads for one call: between its stages they stay awake for up to two milliseconds, then sleep; they end
+// with the call.
 #ifndef PBS_ATTN_CPU_TEAM_H_
 #define PBS_ATTN_CPU_TEAM_H_
 

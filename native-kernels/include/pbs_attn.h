@@ -24,7 +24,8 @@ extern "C" {
 enum pbs_attn_status {
   PBS_ATTN_OK = 0,
   PBS_ATTN_INVALID_ARGUMENT = 1,  // the message names the field, its value and what was expected
-  PBS_ATTN_NOT_FINITE = 2,        // NaN or infinity in q, k or v; the message names array, sequence, head and row
+  PBS_ATTN_NOT_FINITE = 2,        // NaN or infinity in q, k or v, where a query sees it; the message names array,
+                                  // sequence, head and row, and the output is undefined
   PBS_ATTN_OUT_OF_MEMORY = 3,
   PBS_ATTN_UNSUPPORTED = 4  // this build or this CPU cannot do it, e.g. PBS_ATTN_ISA names an unknown instruction set
 };
