@@ -1,18 +1,15 @@
 package io.pbsattn.examples;
 
+import java.math.BigInteger;
 import java.util.Arrays;
-import java.util.Collections;
-import java.util.List;
-import java.util.Random;
 import java.util.concurrent.locks.LockSupport;
 import java.util.function.DoubleSupplier;
-import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 
 /**
  * Times of works that are compared: they run in turn, in an order that changes from round to round,
  * so that a noisy machine slows all alike and none always finds caches and clock as the same other
- * one left them.
+ * one left them: each follows each of the others about as often.
  */
 final class Timing {
 
@@ -30,19 +27,29 @@ final class Timing {
      */
     static double[] medians(int runs, DoubleSupplier... works) {
         double[][] found = new double[works.length][runs];
-        List<Integer> order = IntStream.range(0, works.length).boxed().collect(Collectors.toList());
-        Random random = new Random(1);
-        for (int run = -1; run < runs; ++run) {
-            Collections.shuffle(order, random);
-            for (int w : order) {
+        int[] steps = steps(works.length);
+        for (int round = 0; round <= runs; ++round) {
+            for (int n = 0; n < works.length; ++n) {
+                int w = (round + n * steps[round % steps.length]) % works.length;
                 LockSupport.parkNanos(PAUSE_NANOS);
                 double value = works[w].getAsDouble();
-                if (run >= 0) {
-                    found[w][run] = value;
+                if (round > 0) {
+                    found[w][round - 1] = value;
                 }
             }
         }
         return Arrays.stream(found).mapToDouble(Timing::median).toArray();
+    }
+
+    /** The steps that lead from any of some works through all of them, each to another next one. */
+    private static int[] steps(int works) {
+        return IntStream.rangeClosed(1, Math.max(1, works - 1))
+                .filter(
+                        step ->
+                                BigInteger.valueOf(step)
+                                        .gcd(BigInteger.valueOf(works))
+                                        .equals(BigInteger.ONE))
+                .toArray();
     }
 
     /** Returns the wall time of a work, in seconds. */
