@@ -1,14 +1,17 @@
 // What one core can do at most, and what the kernels make of it when keys and values lie in its caches: the products of
 // queries and keys alone, and a whole step of attention. PBS_ATTN_ISA chooses the instruction set as elsewhere. The
 // fastest of many rounds tells what the core can do, the median what a shared machine leaves of it. Besides: attention
-// on all cores at once, the farther the data lie the slower; how fast a core reads memory; and linear layers.
+// on all cores at once, the farther the data lie the slower; how fast threads wake and a core reads memory; and linear
+// layers.
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <cstdio>
 #include <cstring>
 #include <limits>
 #include <random>
+#include <thread>
 #include <vector>
 
 #include "../cpu/aligned_buffer.h"
@@ -332,6 +335,28 @@ void measure_distance(const pbs_attn::Kernels& kernels, const pbs_attn::Engine& 
       static_cast<int>(visits_of_group), all_operations / seconds.fastest / 1e9, all_operations / seconds.median / 1e9);
 }
 
+// How long it takes until all threads of a team have begun their tasks: at once, and when they have gone to sleep.
+void measure_waking() {
+  pbs_attn::Team team(pbs_attn::available_cores());
+  for (const int pause : {0, 10}) {
+    const auto begin_all = [&] {
+      std::atomic<int> begun{0};
+      team.run(team.size(), [&](int64_t, int) {
+        for (++begun; begun < team.size();) {  // at work: a core that is given away would take the others' threads
+        }
+      });
+    };
+    std::vector<double> seconds;
+    for (int round = 0; round < kRounds / 4; ++round) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(pause));
+      seconds.push_back(time_rounds(1, begin_all).median);
+    }
+    std::sort(seconds.begin(), seconds.end());
+    std::printf("%d threads begin after %5.1f (median %5.1f) microseconds, %d ms after they ended\n", team.size(),
+                seconds.front() * 1e6, seconds[seconds.size() / 2] * 1e6, pause);
+  }
+}
+
 // How fast one core reads what it has read before: from the cache that cores share, and from memory.
 void measure_memory() {
   for (const int64_t kib : {8 << 10, 512 << 10}) {
@@ -419,6 +444,7 @@ int main() {
     measure_distance(*kernels, engine, dim, 32, 128, 8);  // blocks from behind it, as in dense attention
     measure_distance(*kernels, engine, dim, 32, 128, 4);  // and each for half of the strips
   }
+  measure_waking();
   measure_memory();
   if (kernels->layer->matrix_unit == nullptr) return 0;
   measure_linear(2048, 2048, false);
