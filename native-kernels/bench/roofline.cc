@@ -246,7 +246,7 @@ struct Inputs {
     for (int64_t b = 0; b < block_count; ++b) {
       char* k = keys.data() + b * block_bytes;
       char* v = values.data() + b * block_bytes;
-      engine.gather_keys(source, positions.data(), kKeys, kKeys, dim, k);
+      engine.gather_keys(source, positions.data(), kKeys, kKeys, dim, k, nullptr);
       engine.gather_values(source, positions.data(), kKeys, kKeys, dim, v);
       blocks.push_back({k, v, positions.data(), 0, kKeys - 1});
     }

@@ -13,8 +13,8 @@
 
 namespace pbs_attn {
 
-constexpr size_t kCacheLine = 64;
-constexpr size_t kHugePage = 2 << 20;
+constexpr int64_t kCacheLine = 64;
+constexpr int64_t kHugePage = 2 << 20;
 
 // Huge pages, where the system has them, are for what is used again and again: addresses are translated faster, but
 // memory that is fresh from the system costs more.
@@ -28,10 +28,11 @@ class AlignedBuffer {
     if (n <= capacity_) return;
     data_.reset();
     capacity_ = 0;
-    data_ = allocate(static_cast<size_t>(n) * sizeof(T), pages);
+    data_ = allocate(n * static_cast<int64_t>(sizeof(T)), pages);
     capacity_ = n;
   }
 
+  int64_t bytes() const { return capacity_ * static_cast<int64_t>(sizeof(T)); }
   T* data() { return data_.get(); }
   const T* data() const { return data_.get(); }
   T& operator[](int64_t i) { return data_.get()[i]; }
@@ -44,12 +45,13 @@ class AlignedBuffer {
   };
   typedef std::unique_ptr<T[], Free> Memory;
 
-  static Memory allocate(size_t bytes, Pages pages) {
-    const std::align_val_t alignment{pages == Pages::kHuge ? kHugePage : kCacheLine};
+  static Memory allocate(int64_t bytes, Pages pages) {
+    const std::align_val_t alignment{static_cast<size_t>(pages == Pages::kHuge ? kHugePage : kCacheLine)};
     if (pages == Pages::kHuge) bytes = (bytes + kHugePage - 1) / kHugePage * kHugePage;
-    Memory data(static_cast<T*>(operator new(bytes, alignment)), Free{alignment});
+    const size_t size = static_cast<size_t>(bytes);
+    Memory data(static_cast<T*>(operator new(size, alignment)), Free{alignment});
 #if defined(__linux__) && defined(MADV_HUGEPAGE)
-    if (pages == Pages::kHuge) madvise(data.get(), bytes, MADV_HUGEPAGE);
+    if (pages == Pages::kHuge) madvise(data.get(), size, MADV_HUGEPAGE);
 #endif
     return data;
   }

@@ -12,6 +12,8 @@
 namespace pbs_attn {
 namespace {
 
+constexpr int64_t kMostKept = int64_t{128} << 20;  // bytes: 256K tokens in bfloat16, heads of 128
+
 // Adds the wall time of a stage to a field of the call.
 class StageTimer {
  public:
@@ -27,7 +29,7 @@ class StageTimer {
 
 }  // namespace
 
-HeadGroup::HeadGroup(const Kernels& kernels, pbs_attn_call& call, Team& team)
+HeadGroup::HeadGroup(const Kernels& kernels, pbs_attn_call& call, Team& team, Workspace& workspace)
     : kernels_(kernels),
       engine_(call.dtype == PBS_ATTN_BFLOAT16 && kernels.bfloat16 != nullptr ? *kernels.bfloat16 : *kernels.float32),
       call_(call),
@@ -38,9 +40,20 @@ HeadGroup::HeadGroup(const Kernels& kernels, pbs_attn_call& call, Team& team)
       padded_block_(round_up(call.block_size, kPadding)),
       row_bytes_(padded_dim_ * element_size(engine_.dtype)),
       key_scorer_(kernels, engine_, team, padded_dim_, call.softmax_scale),
-      scratch_(static_cast<size_t>(team.size())),
-      scores_(static_cast<size_t>(group_size_)),
-      orders_(static_cast<size_t>(group_size_)) {}
+      workspace_(workspace),
+      packed_(workspace.packed),
+      scratch_(workspace.threads),
+      scores_(workspace.scores),
+      orders_(workspace.orders),
+      mask_(workspace.mask) {
+  if (scratch_.size() < static_cast<size_t>(team.size())) scratch_.resize(static_cast<size_t>(team.size()));
+  scores_.resize(static_cast<size_t>(group_size_));
+  orders_.resize(static_cast<size_t>(group_size_));
+}
+
+HeadGroup::~HeadGroup() {
+  if (packed_.keys.bytes() + packed_.values.bytes() > kMostKept) workspace_ = {};
+}
 
 void HeadGroup::run(int64_t batch, int64_t kv_head) {
   batch_ = batch;
@@ -54,10 +67,13 @@ void HeadGroup::run(int64_t batch, int64_t kv_head) {
   const int64_t blocks = grid_.k_blocks();
   mask_words_ = divide_up(blocks, 64);
   mask_.assign(static_cast<size_t>(group_size_ * grid_.q_blocks() * mask_words_), 0);
-  packed_.keys.reserve(blocks * padded_block_ * row_bytes_);
-  packed_.values.reserve(blocks * padded_block_ * row_bytes_);
+  const int64_t packed_bytes = blocks * padded_block_ * row_bytes_;
+  const Pages pages = packed_bytes >= kHugePage ? Pages::kHuge : Pages::kUsual;
+  packed_.keys.reserve(packed_bytes, pages);
+  packed_.values.reserve(packed_bytes, pages);
   packed_.positions.reserve(blocks * padded_block_);
   packed_.blocks.resize(static_cast<size_t>(blocks));
+  packed_.key_sums.reserve(blocks * padded_dim_);
   packed_.mean_keys.reserve(padded_dim_ * round_up(blocks, kPadding));
   for (std::vector<int32_t>& order : orders_) {
     order.resize(static_cast<size_t>(grid_.seqlen_k));

@@ -21,28 +21,14 @@ namespace pbs_attn {
 
 class HeadGroup {
  public:
-  HeadGroup(const Kernels& kernels, pbs_attn_call& call, Team& team);
-
-  // Runs all stages for a KV head; adds blocks and seconds to the call. Throws CallError with PBS_ATTN_NOT_FINITE.
-  void run(int64_t batch, int64_t kv_head);
-
- private:
   // Keys and values of one key order, ready for the engine.
   struct Packed {
     AlignedBuffer<char> keys;          // (k_blocks, padded block, padded dim) elements of the engine
     AlignedBuffer<char> values;        // the same size
     AlignedBuffer<int32_t> positions;  // (k_blocks, padded block): original position, INT32_MAX for padding
     std::vector<KeyBlock> blocks;      // (k_blocks): where each lies in these
+    AlignedBuffer<float> key_sums;     // (k_blocks, padded dim)
     AlignedBuffer<float> mean_keys;    // (padded dim, padded k_blocks)
-  };
-
-  // Blocks of queries of some heads, and how many blocks of keys they keep together.
-  struct QueryRange {
-    int64_t first_head;
-    int64_t heads;
-    int64_t first_block;
-    int64_t blocks;
-    int64_t kept_blocks;
   };
 
   // The rows of a strip.
@@ -70,13 +56,41 @@ class HeadGroup {
     std::vector<Ranked> spare;
   };
 
+  // Memory that calls use one after the other: what is fresh from the system has to be cleared by it first.
+  struct Workspace {
+    Packed packed;
+    std::vector<Scratch> threads;               // one for each thread
+    std::vector<std::vector<KeyScore>> scores;  // for each query head (complete_keys)
+    std::vector<std::vector<int32_t>> orders;   // for each query head (seqlen_k): original position at each place
+    std::vector<uint64_t> mask;                 // (group_size, q_blocks, mask_words): a bit for each key block
+  };
+
+  HeadGroup(const Kernels& kernels, pbs_attn_call& call, Team& team, Workspace& workspace);
+  // Frees the workspace if it is larger than most calls need.
+  ~HeadGroup();
+  HeadGroup(const HeadGroup&) = delete;
+  HeadGroup& operator=(const HeadGroup&) = delete;
+
+  // Runs all stages for a KV head; adds blocks and seconds to the call. Throws CallError with PBS_ATTN_NOT_FINITE.
+  void run(int64_t batch, int64_t kv_head);
+
+ private:
+  // Blocks of queries of some heads, and how many blocks of keys they keep together.
+  struct QueryRange {
+    int64_t first_head;
+    int64_t heads;
+    int64_t first_block;
+    int64_t blocks;
+    int64_t kept_blocks;
+  };
+
   void permute();
   void share_scores();
   void order_segment(int64_t g, int64_t segment, Scratch& scratch);
   void pack(int64_t g);
-  void pack_block(const std::vector<int32_t>& order, int64_t j, bool is_new, Scratch& scratch);
-  void average_keys(const int32_t* places, int64_t j, Scratch& scratch);
+  void pack_block(const std::vector<int32_t>& order, int64_t j, bool is_new);
   void select(int64_t first_head, int64_t heads);
+  void average_keys();
   void select_rows(int64_t g, int64_t begin, int64_t end, int64_t first_block, Scratch& scratch);
   void keep_by_score(const float* scores, int64_t count, double total, uint64_t* mask, Scratch& scratch);
   void attend(int64_t first_head, int64_t heads);
@@ -126,12 +140,13 @@ class HeadGroup {
   BlockGrid grid_{};
   int64_t mask_words_ = 0;
   KeyScorer key_scorer_;
-  Packed packed_;
-  std::vector<Scratch> scratch_;               // one for each thread
-  std::atomic<bool> is_finite_{true};          // whether all rows are that were packed so far
-  std::vector<std::vector<KeyScore>> scores_;  // for each query head (complete_keys)
-  std::vector<std::vector<int32_t>> orders_;   // for each query head (seqlen_k): original position at each place
-  std::vector<uint64_t> mask_;                 // (group_size, q_blocks, mask_words): a bit for each key block
+  Workspace& workspace_;
+  Packed& packed_;
+  std::vector<Scratch>& scratch_;
+  std::vector<std::vector<KeyScore>>& scores_;
+  std::vector<std::vector<int32_t>>& orders_;
+  std::vector<uint64_t>& mask_;
+  std::atomic<bool> is_finite_{true};  // whether all rows are that were packed so far
 };
 
 }  // namespace pbs_attn

@@ -41,18 +41,17 @@ inline void pack_row(const char* row, int64_t bytes, int64_t steps, char* packed
 
 #include "turns-inl.h"
 
-// Calls f for each of some keys, kStepKeys in each step of products.
+// Calls f for each of a group of keys, kStepKeys in each step of a product.
 template <int kStepKeys, typename F>
 struct KeyByKey {
   static constexpr int kPieces = kStepKeys;
 
   const F& f;
-  int64_t keys;
   int64_t next = 0;
   int64_t first = 0;  // of the step
 
   PBS_ATTN_INLINED bool begin_step() {
-    if (next + kStepKeys > keys) return false;
+    if (next == kGroupKeys) return false;
     first = next;
     next += kStepKeys;
     return true;
@@ -64,52 +63,138 @@ struct KeyByKey {
   }
 
   PBS_ATTN_INLINED void finish() {
-    for (; next < keys; ++next) f(next);
+    for (; next < kGroupKeys; ++next) f(next);
   }
 };
 
-// Computes logits as compute_logits does, and calls f for each key meanwhile. keys null: nothing to compute.
-template <typename F>
-inline void compute_logits_beside(const TileShape& shape, const char* keys, const void* q, float* logits, const F& f) {
-  const auto run = [&](auto step_keys) {
-    KeyByKey<step_keys, F> work{f, shape.keys};
-    Pipeline<Passing::kA> pipeline;
-    for (int64_t group = 0; keys != nullptr && group < shape.keys / kGroupKeys; ++group) {
-      pipeline.multiply(keys_product(shape, keys, group, q, logits + group * kGroup), work);
-    }
-    memory_barrier();
-    work.finish();
-    pipeline.flush();
+// product(n, logits) is the n-th of some products of a group of keys and a strip. While one is computed, logits are
+// used that are there: use(n, logits, go) has go(f) call f for each key of the n-th. ring has room for kAhead groups.
+template <int kStepKeys, typename P, typename U>
+PBS_ATTN_INLINED inline void use_logits_in_steps(int64_t count, float* ring, const P& product, const U& use) {
+  const auto place = [&](int64_t n) { return ring + n % kAhead * kGroup; };
+  Pipeline<Passing::kA> pipeline;
+  for (int64_t n = 0; n < kAhead && n < count; ++n) pipeline.multiply(product(n, place(n)));
+  for (int64_t n = 0; n < count; ++n) {
+    const int64_t next = n + kAhead;
+    if (next >= count) pipeline.flush();
+    const bool go_on = use(n, place(n), [&](const auto& f) PBS_ATTN_INLINED {
+      KeyByKey<kStepKeys, std::decay_t<decltype(f)>> work{f};
+      if (next < count) pipeline.multiply(product(next, place(next)), work);
+      work.finish();
+    });
+    if (!go_on) return;
+  }
+}
+
+template <typename P, typename U>
+inline void use_logits(const TileShape& shape, int64_t count, float* ring, const P& product, const U& use) {
+  // So many keys that they end with the steps of a product, or before.
+  if (shape.dim >= 256) return use_logits_in_steps<4>(count, ring, product, use);
+  if (shape.dim >= 128) return use_logits_in_steps<8>(count, ring, product, use);
+  if (shape.dim >= 64) return use_logits_in_steps<16>(count, ring, product, use);
+  return use_logits_in_steps<32>(count, ring, product, use);
+}
+
+// Gathers kSteps times 32 columns of the keys, from `first` on, and adds them up.
+template <int kSteps>
+inline void gather_key_columns(const Rows& rows, const int32_t* places, int64_t count, int64_t padded_count,
+                               int64_t padded_dim, int64_t first, char* packed, float* sums) {
+  const auto place = [&](int64_t r, int s) PBS_ATTN_INLINED {
+    return packed + r / 32 * 32 * padded_dim * kElementBytes + (first / 32 + s) * 2 * kTileBytes + r % 32 * 64;
   };
-  // So many keys that they end with the products, or before.
-  if (shape.dim > 128) return run(std::integral_constant<int, 8>());
-  if (shape.dim > 64) return run(std::integral_constant<int, 16>());
-  return run(std::integral_constant<int, 32>());
+  __mmask32 there[kSteps];  // which columns are not padding
+  for (int s = 0; s < kSteps; ++s) {
+    const int64_t columns = rows.dim - first - s * 32;
+    there[s] = columns >= 32 ? ~0u : columns > 0 ? (1u << columns) - 1 : 0;
+  }
+  VecF even[kSteps] = {}, odd[kSteps] = {};
+  for (int64_t r = 0; r < count; ++r) {
+    const char* row = row_at(rows, places[r]) + first * kElementBytes;
+#pragma GCC unroll 4
+    for (int s = 0; s < kSteps; ++s) {
+      const __m512i x = _mm512_maskz_loadu_epi16(there[s], row + s * 64);
+      store(place(r, s), x);
+      even[s] += (VecF)((VecU)x << 16);
+      odd[s] += (VecF)((VecU)x & 0xffff0000u);
+    }
+  }
+  for (int64_t r = count; r < padded_count; ++r) {
+    for (int s = 0; s < kSteps; ++s) store(place(r, s), VecF{});
+  }
+  if (sums == nullptr) return;
+  for (int s = 0; s < kSteps; ++s) {
+    for (int i = 0; i < kWidth; ++i) {
+      sums[first + s * 32 + 2 * i] = even[s][i];
+      sums[first + s * 32 + 2 * i + 1] = odd[s][i];
+    }
+  }
+}
+
+// to (8 rows of 32 elements, kTileBytes / 16 apart) = from transposed: 8 elements, the first 16 bytes of 32 rows at
+// `from`. A quarter of a vector has 8 of the keys, so that no element has to leave its quarter.
+inline void transpose_8(const char* const* from, int64_t offset, char* to) {
+  const auto piece = [&](int row) PBS_ATTN_INLINED { return load<__m128i>(from[row] + offset); };
+  __m512i x[8], pairs[8], fours[8];
+#pragma GCC unroll 8
+  for (int i = 0; i < 8; ++i) {
+    x[i] = _mm512_castsi128_si512(piece(i));
+    x[i] = _mm512_mask_broadcast_i32x4(x[i], 0x00f0, piece(8 + i));
+    x[i] = _mm512_mask_broadcast_i32x4(x[i], 0x0f00, piece(16 + i));
+    x[i] = _mm512_mask_broadcast_i32x4(x[i], 0xf000, piece(24 + i));
+  }
+#pragma GCC unroll 4
+  for (int i = 0; i < 8; i += 2) {
+    pairs[i] = _mm512_unpacklo_epi16(x[i], x[i + 1]);
+    pairs[i + 1] = _mm512_unpackhi_epi16(x[i], x[i + 1]);
+  }
+#pragma GCC unroll 2
+  for (int i = 0; i < 8; i += 4) {
+    fours[i] = _mm512_maskz_unpacklo_epi32(0xffff, pairs[i], pairs[i + 2]);
+    fours[i + 1] = _mm512_maskz_unpackhi_epi32(0xffff, pairs[i], pairs[i + 2]);
+    fours[i + 2] = _mm512_maskz_unpacklo_epi32(0xffff, pairs[i + 1], pairs[i + 3]);
+    fours[i + 3] = _mm512_maskz_unpackhi_epi32(0xffff, pairs[i + 1], pairs[i + 3]);
+  }
+#pragma GCC unroll 4
+  for (int i = 0; i < 4; ++i) {
+    store(to + 2 * i * 64, _mm512_maskz_unpacklo_epi64(0xff, fours[i], fours[4 + i]));
+    store(to + (2 * i + 1) * 64, _mm512_maskz_unpackhi_epi64(0xff, fours[i], fours[4 + i]));
+  }
 }
 
 struct AmxEngine {
   static void gather_keys(const Rows& rows, const int32_t* places, int64_t count, int64_t padded_count,
-                          int64_t padded_dim, void* packed) {
-    char* to = static_cast<char*>(packed);
-    for (int64_t r = 0; r < padded_count; ++r) {
-      if (r + 8 < count) fetch_row(rows, places[r + 8]);
-      char* group = to + r / 32 * 32 * padded_dim * kElementBytes;
-      pack_row(r < count ? row_at(rows, places[r]) : nullptr, rows.dim * kElementBytes, padded_dim / 32,
-               group + r % 32 * 64);
-    }
+                          int64_t padded_dim, void* packed, float* sums) {
+    const auto gather = [&](auto steps, int64_t first) {
+      gather_key_columns<steps>(rows, places, count, padded_count, padded_dim, first, static_cast<char*>(packed), sums);
+    };
+    int64_t first = 0;
+    for (; first + 128 <= padded_dim; first += 128) gather(std::integral_constant<int, 4>(), first);
+    for (; first + 64 <= padded_dim; first += 64) gather(std::integral_constant<int, 2>(), first);
+    for (; first < padded_dim; first += 32) gather(std::integral_constant<int, 1>(), first);
   }
 
-  // A row to each dimension, of keys: pairs of keys first, so that what is transposed are units of 4 bytes.
+  // A row to each dimension, of keys.
   static void gather_values(const Rows& rows, const int32_t* places, int64_t count, int64_t padded_count,
                             int64_t padded_dim, void* packed) {
-    gather_in_chunks<8>(rows, places, count, padded_count, padded_dim, [&](int64_t j, const uint16_t* chunk) {
-      uint32_t pairs[4 * kMaxDim];
-      pair_keys(8, padded_dim, chunk, padded_dim, kPadding, pairs);
-      char* step = static_cast<char*>(packed) + j / 32 * 2 * kTileBytes + j % 32 * kElementBytes;
-      for (int64_t d = 0; d < padded_dim; d += 32, step += 32 * padded_count * kElementBytes) {
-        transpose(4, 32, pairs + d, padded_dim, reinterpret_cast<uint32_t*>(step), 16);
+    alignas(64) uint16_t copy[32 * kMaxDim];
+    const char* from[32];
+    for (int64_t j = 0; j < padded_count; j += 32) {
+      const int64_t there = count - j < 0 ? 0 : count - j < 32 ? count - j : 32;
+      if (there == 32 && rows.dim == padded_dim) {
+        for (int64_t r = 0; r < 32; ++r) from[r] = row_at(rows, places[j + r]);
+      } else {
+        gather_bfloat16(rows, places + j, there, 32, padded_dim, copy);
+        for (int64_t r = 0; r < 32; ++r) from[r] = reinterpret_cast<const char*>(copy + r * padded_dim);
       }
-    });
+      char* step = static_cast<char*>(packed) + j / 32 * 2 * kTileBytes;
+      int64_t next = j + 32;  // row to be fetched
+      for (int64_t d = 0; d < padded_dim; d += 8) {
+        for (const int64_t end = j + 32 + (d + 8) * 32 / padded_dim; next < end && next < count; ++next) {
+          fetch_row(rows, places[next]);
+        }
+        transpose_8(from, d * kElementBytes, step + d / 32 * 32 * padded_count * kElementBytes + d % 32 * 64);
+      }
+    }
   }
 
   static void logits(const TileShape& shape, const void* keys, const void* q, float* result) {
@@ -128,53 +213,77 @@ struct AmxEngine {
     }
   }
 
-  // The weights of a visit are added up while the logits of the next one are computed. Where every query has seen a key
-  // and sees all of these, the largest logits are not looked for first, but when the sum is too large.
   static void sum_weights(const TileShape& shape, const Visit* visits, int64_t count, float* scratch) {
-    const int64_t tile = shape.keys * kStripWidth;
-    float* logits[2] = {scratch, scratch + tile};
-    const auto keys = [&](int64_t n) { return n < count ? static_cast<const char*>(visits[n].block->keys) : nullptr; };
-    compute_logits(shape, keys(0), visits->strip->q, logits[0]);
-    for (int64_t n = 0; n < count; ++n) {
-      const QueryStrip& strip = *visits[n].strip;
-      const int32_t* positions = masked_positions(visits[n]);
-      const auto sum = [&](const VecF* max, VecF* total) {
-        FloatWeigher weigher(shape.scale, max);
-        compute_logits_beside(shape, keys(n + 1), n + 1 < count ? visits[n + 1].strip->q : nullptr, logits[(n + 1) % 2],
-                              [&](int64_t key) PBS_ATTN_INLINED { weigher.sum(logits[n % 2] + key * kStripWidth); });
-        for (int v = 0; v < kNv; ++v) total[v] = weigher.total[v];
-      };
-      if (positions == nullptr && all_have_seen(strip)) {
-        VecF max[kNv], total[kNv];
-        for (int v = 0; v < kNv; ++v) max[v] = load<VecF>(strip.max + v * kWidth);
-        sum(max, total);
-        if (!are_too_large(total, kMaxWeight * static_cast<float>(shape.keys))) {
-          for (int v = 0; v < kNv; ++v) add_to_doubles(total[v], strip.sum + v * kWidth);
-          continue;
-        }
-      }
-      float shrink[kStripWidth];
-      softmax_tile(shape.keys, shape.scale, positions, strip.first_position, strip.window, logits[n % 2], strip.max,
-                   strip.sum, shrink, sum);
+    const Visit* const end = visits + count;
+    while (visits < end) {
+      const Visit* next = visits;
+      while (next < end && masked_positions(*next) == nullptr && all_have_seen(*next->strip)) ++next;
+      visits += sum_beside_products(shape, visits, next - visits, scratch);
+      if (visits < end) sum_alone(shape, *visits++, scratch);
     }
   }
 
-  // What a strip pays is added up while the logits of the next one are computed.
+  // For queries that have seen a key and see all of these: the largest logits are not looked for. Returns how many
+  // visits were made: all, or those before one whose sum is too large.
+  static int64_t sum_beside_products(const TileShape& shape, const Visit* visits, int64_t count, float* scratch) {
+    const int64_t groups = shape.keys / kGroupKeys;
+    int64_t made = 0;
+    VecF total[kNv] = {};
+    use_logits(
+        shape, count * groups, scratch,
+        [&](int64_t n, float* logits) {
+          const Visit& visit = visits[n / groups];
+          return keys_product(shape, static_cast<const char*>(visit.block->keys), n % groups, visit.strip->q, logits);
+        },
+        [&](int64_t n, const float* logits, const auto& go) PBS_ATTN_INLINED {
+          const QueryStrip& strip = *visits[made].strip;
+          VecF max[kNv];
+          for (int v = 0; v < kNv; ++v) max[v] = load<VecF>(strip.max + v * kWidth);
+          FloatWeigher weigher(shape.scale, max);
+          go([&](int64_t key) PBS_ATTN_INLINED { weigher.sum(logits + key * kStripWidth); });
+          for (int v = 0; v < kNv; ++v) total[v] += weigher.total[v];
+          if (n % groups != groups - 1) return true;
+          if (are_too_large(total, kMaxWeight * static_cast<float>(shape.keys))) return false;
+          for (int v = 0; v < kNv; ++v) {
+            add_to_doubles(total[v], strip.sum + v * kWidth);
+            total[v] = VecF{};
+          }
+          ++made;
+          return true;
+        });
+    return made;
+  }
+
+  static void sum_alone(const TileShape& shape, const Visit& visit, float* logits) {
+    const QueryStrip& strip = *visit.strip;
+    compute_logits(shape, static_cast<const char*>(visit.block->keys), strip.q, logits);
+    float shrink[kStripWidth];
+    softmax_tile(shape.keys, shape.scale, masked_positions(visit), strip.first_position, strip.window, logits,
+                 strip.max, strip.sum, shrink, [&](const VecF* max, VecF* total) {
+                   FloatWeigher weigher(shape.scale, max);
+                   for (int64_t key = 0; key < shape.keys; ++key) weigher.sum(logits + key * kStripWidth);
+                   for (int v = 0; v < kNv; ++v) total[v] = weigher.total[v];
+                 });
+  }
+
   static void score_keys(const TileShape& shape, const void* keys, const QueryStrip* strips, const float* weights,
                          int64_t strip_count, float* scratch, float* scores) {
-    const int64_t tile = shape.keys * kStripWidth;
-    float* logits[2] = {scratch, scratch + tile};
-    float* sums = scratch + 2 * tile;
+    float* sums = scratch + kAhead * kGroup;
     clear_sums(shape.keys, sums);
     [[maybe_unused]] const Session session;
-    const char* packed = static_cast<const char*>(keys);
-    compute_logits(shape, packed, strips[0].q, logits[0]);
-    for (int64_t s = 0; s < strip_count; ++s) {
-      KeySums<FloatWeigher::power> key_sums(shape.scale, strips[s], weights + s * kStripWidth, sums);
-      const bool is_last = s + 1 == strip_count;
-      compute_logits_beside(shape, is_last ? nullptr : packed, is_last ? nullptr : strips[s + 1].q, logits[(s + 1) % 2],
-                            [&](int64_t key) PBS_ATTN_INLINED { key_sums.add(key, logits[s % 2]); });
-    }
+    use_logits(
+        shape, shape.keys / kGroupKeys * strip_count, scratch,
+        [&](int64_t n, float* logits) {
+          return keys_product(shape, static_cast<const char*>(keys), n / strip_count, strips[n % strip_count].q,
+                              logits);
+        },
+        [&](int64_t n, const float* logits, const auto& go) PBS_ATTN_INLINED {
+          const int64_t s = n % strip_count;
+          KeySums<FloatWeigher::power> key_sums(shape.scale, strips[s], weights + s * kStripWidth,
+                                                sums + n / strip_count * kGroupKeys * kWidth);
+          go([&](int64_t key) PBS_ATTN_INLINED { key_sums.add(key, logits); });
+          return true;
+        });
     add_lanes(shape.keys, sums, scores);
   }
 };

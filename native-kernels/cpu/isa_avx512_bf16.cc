@@ -29,6 +29,12 @@ struct Bfloat16Unit {
 struct Bfloat16Engine {
   static constexpr int64_t kElementSize = sizeof(uint16_t);
 
+  static void gather_keys(const Rows& rows, const int32_t* places, int64_t count, int64_t padded_count,
+                          int64_t padded_dim, void* packed, float* sums) {
+    gather_bfloat16(rows, places, count, padded_count, padded_dim, packed);
+    sum_gathered(rows, places, count, padded_dim, sums);
+  }
+
   // Values as (dim / kPadding, keys / 2, kPadding) units.
   static void gather_values(const Rows& rows, const int32_t* places, int64_t count, int64_t padded_count,
                             int64_t padded_dim, void* packed) {
@@ -67,7 +73,7 @@ struct Bfloat16Engine {
 };
 
 constexpr Engine kBfloat16Engine = {
-    PBS_ATTN_BFLOAT16,      gather_bfloat16_queries, gather_bfloat16,           Bfloat16Engine::gather_values,
+    PBS_ATTN_BFLOAT16,      gather_bfloat16_queries, Bfloat16Engine::gather_keys, Bfloat16Engine::gather_values,
     logits<Bfloat16Engine>, attend<Bfloat16Engine>,  score_keys<Bfloat16Engine>};
 
 constexpr LayerKernels kLayerKernels = make_layer_kernels(nullptr);

@@ -220,7 +220,7 @@ inline void sum_rows_at(const Rows& rows, int64_t count, const P& place, float* 
   with_type(rows.dtype, [&](auto type) {
     typedef typename decltype(type)::Bits Bits;
     int64_t i = 0;
-    for (; i + 4 * kWidth <= rows.dim; i += 4 * kWidth) sum_columns<4>(type, rows, count, place, i, sums);
+    for (; i + 8 * kWidth <= rows.dim; i += 8 * kWidth) sum_columns<8>(type, rows, count, place, i, sums);
     for (; i + kWidth <= rows.dim; i += kWidth) sum_columns<1>(type, rows, count, place, i, sums);
     for (; i < rows.dim; ++i) {
       sums[i] = 0;
@@ -231,14 +231,17 @@ inline void sum_rows_at(const Rows& rows, int64_t count, const P& place, float* 
   });
 }
 
-void sum_rows(const Rows& rows, const int32_t* places, int64_t count, float* sums) {
-  if (places == nullptr) {
-    sum_rows_at(
-        rows, count, [](int64_t r) { return r; }, sums);
-  } else {
-    sum_rows_at(
-        rows, count, [&](int64_t r) { return places[r]; }, sums);
-  }
+void sum_rows(const Rows& rows, int64_t count, float* sums) {
+  sum_rows_at(
+      rows, count, [](int64_t r) { return r; }, sums);
+}
+
+// The part of Engine::gather_keys that is the same for most.
+inline void sum_gathered(const Rows& rows, const int32_t* places, int64_t count, int64_t padded_dim, float* sums) {
+  if (sums == nullptr) return;
+  sum_rows_at(
+      rows, count, [&](int64_t r) { return places[r]; }, sums);
+  for (int64_t i = rows.dim; i < padded_dim; ++i) sums[i] = 0;
 }
 
 // Reads rows in chunks of kPadding elements; row_step and chunk_step are floats from one to the next in `to`.
@@ -634,6 +637,12 @@ struct FloatEngine {
               static_cast<uint32_t*>(packed), kStripWidth);
   }
 
+  static void gather_keys(const Rows& rows, const int32_t* places, int64_t count, int64_t padded_count,
+                          int64_t padded_dim, void* packed, float* sums) {
+    gather_floats(rows, places, count, padded_count, padded_dim, packed);
+    sum_gathered(rows, places, count, padded_dim, sums);
+  }
+
   // Values as (dim / kPadding, keys, kPadding), so that what add_values reads for a few columns lies close together.
   static void gather_values(const Rows& rows, const int32_t* places, int64_t count, int64_t padded_count,
                             int64_t padded_dim, void* packed) {
@@ -667,7 +676,7 @@ struct FloatEngine {
   }
 };
 
-constexpr Engine kFloatEngine = {PBS_ATTN_FLOAT32,           FloatEngine::gather_queries, gather_floats,
+constexpr Engine kFloatEngine = {PBS_ATTN_FLOAT32,           FloatEngine::gather_queries, FloatEngine::gather_keys,
                                  FloatEngine::gather_values, logits<FloatEngine>,         attend<FloatEngine>,
                                  score_keys<FloatEngine>};
 

@@ -72,9 +72,9 @@ struct Engine {
   // Reads the first `count` rows, at most `width`, to the layout of QueryStrip::q, of the size of `width` padded rows.
   void (*gather_queries)(const Rows& rows, int64_t count, int64_t padded_dim, void* packed);
   // Reads `count` rows at `places` to the layouts of KeyBlock, with zeros after each up to padded_dim, and rows of
-  // zeros after them up to padded_count, a multiple of kPadding.
+  // zeros after them up to padded_count, a multiple of kPadding. sums (padded dim): of the rows; null: nobody asks.
   void (*gather_keys)(const Rows& rows, const int32_t* places, int64_t count, int64_t padded_count, int64_t padded_dim,
-                      void* packed);
+                      void* packed, float* sums);
   void (*gather_values)(const Rows& rows, const int32_t* places, int64_t count, int64_t padded_count,
                         int64_t padded_dim, void* packed);
   // q k for each key and query: (keys, width), without the factor. Keys as gather_keys leaves them.
@@ -99,8 +99,8 @@ struct Kernels {
 
   // Whether n elements are all finite.
   bool (*all_finite)(int32_t dtype, const void* row, int64_t n);
-  // sums (dim) of the rows at `places`, or of the first `count` if it is null.
-  void (*sum_rows)(const Rows& rows, const int32_t* places, int64_t count, float* sums);
+  // sums (dim) of the first `count` rows.
+  void (*sum_rows)(const Rows& rows, int64_t count, float* sums);
   // Writes n floats as elements of a row, rounded to nearest, ties to even.
   void (*store_row)(int32_t dtype, const float* values, int64_t n, void* row);
 

@@ -13,6 +13,7 @@ namespace pbs_attn {
 namespace {
 
 constexpr int64_t kTileKeys = 128;
+constexpr int64_t kFirstKeys = 32;
 constexpr int64_t kMaxTilesPerTask = 16;
 constexpr int64_t kMinTasks = 32;         // for few keys; not by the number of threads, on which no result may depend
 constexpr float kSmallestScore = 1e-30f;  // below it a sum of floats has lost digits, or is 0
@@ -79,26 +80,19 @@ void KeyScorer::pack_queries(const std::vector<Rows>& queries) {
   }
 }
 
-// Each task has sums of its own, relative to maxima of its own.
+// Each task has sums of its own, relative to maxima of its own. These begin with those of the first keys: engines are
+// faster with queries that have seen a key.
 void KeyScorer::sum_weights(const Rows& keys) {
   const int64_t tasks = divide_up(divide_up(key_count_, kTileKeys), tiles_per_task_);
   const int64_t lanes = static_cast<int64_t>(log_sum_.size());
   std::vector<float> task_max(static_cast<size_t>(tasks * lanes), -std::numeric_limits<float>::infinity());
   std::vector<double> task_sum(task_max.size());
+  add_weights(pack_tile(keys, 0, 0, kFirstKeys, scratch_.front()), task_max.data(), task_sum.data(), scratch_.front());
+  for (int64_t t = 1; t < tasks; ++t) std::copy_n(task_max.begin(), lanes, task_max.begin() + t * lanes);
+  std::fill_n(task_sum.begin(), lanes, 0.0);
   for_each_tile(keys, [&](const Tile& tile, Scratch& scratch) {
-    std::vector<int32_t> positions(static_cast<size_t>(kTileKeys), std::numeric_limits<int32_t>::max());
-    std::fill(positions.begin(), positions.begin() + tile.count, 0);
-    const KeyBlock block{tile.keys, nullptr, positions.data(), 0, positions.back()};
-    std::vector<QueryStrip> strips = all_strips_;
-    scratch.visits.clear();
-    for (size_t n = 0; n < strips.size(); ++n) {
-      const size_t lane = static_cast<size_t>(tile.task * lanes) + n * static_cast<size_t>(kernels_.width);
-      strips[n].max = &task_max[lane];
-      strips[n].sum = &task_sum[lane];
-      const char* nothing_else = static_cast<const char*>(tile.keys);
-      scratch.visits.push_back({&block, &strips[n], nothing_else, nothing_else});
-    }
-    engine_.attend(shape_, scratch.visits.data(), static_cast<int64_t>(scratch.visits.size()), scratch.floats.data());
+    const size_t first_lane = static_cast<size_t>(tile.task * lanes);
+    add_weights(tile, &task_max[first_lane], &task_sum[first_lane], scratch);
   });
   for (int64_t lane = 0; lane < lanes; ++lane) {
     const auto at = [&](int64_t task) { return static_cast<size_t>(task * lanes + lane); };
@@ -113,6 +107,37 @@ void KeyScorer::sum_weights(const Rows& keys) {
     weight_[lane] = is_query ? static_cast<float>(1 / (sum * static_cast<double>(query_count_))) : 0;
     log_sum_[static_cast<size_t>(lane)] = std::log(sum);
   }
+}
+
+// The first `padded` keys from first_key on, or as many as there are.
+KeyScorer::Tile KeyScorer::pack_tile(const Rows& keys, int64_t task, int64_t first_key, int64_t padded,
+                                     Scratch& scratch) const {
+  scratch.keys.reserve(kTileKeys * padded_dim_ * element_size(engine_.dtype));
+  scratch.floats.reserve(kScratchTiles * kTileKeys * kernels_.width);
+  const int64_t count = std::min(padded, key_count_ - first_key);
+  engine_.gather_keys(rows_from(keys, first_key), places_.data(), count, padded, padded_dim_, scratch.keys.data(),
+                      nullptr);
+  return {task, first_key, count, padded, scratch.keys.data()};
+}
+
+// max and sum (lanes)
+void KeyScorer::add_weights(const Tile& tile, float* max, double* sum, Scratch& scratch) const {
+  int32_t positions[kTileKeys];
+  std::fill_n(positions, kTileKeys, std::numeric_limits<int32_t>::max());
+  std::fill_n(positions, tile.count, 0);
+  const KeyBlock block{tile.keys, nullptr, positions, 0, positions[tile.padded - 1]};
+  std::vector<QueryStrip> strips = all_strips_;
+  scratch.visits.clear();
+  for (size_t n = 0; n < strips.size(); ++n) {
+    const int64_t lane = static_cast<int64_t>(n) * kernels_.width;
+    strips[n].max = max + lane;
+    strips[n].sum = sum + lane;
+    const char* nothing_else = static_cast<const char*>(tile.keys);
+    scratch.visits.push_back({&block, &strips[n], nothing_else, nothing_else});
+  }
+  TileShape shape = shape_;
+  shape.keys = tile.padded;
+  engine_.attend(shape, scratch.visits.data(), static_cast<int64_t>(scratch.visits.size()), scratch.floats.data());
 }
 
 void KeyScorer::score_tile(const Tile& tile, Scratch& scratch, std::vector<std::vector<KeyScore>>& scores) const {
@@ -162,13 +187,8 @@ void KeyScorer::for_each_tile(const Rows& keys, const F& work) {
   const int64_t tiles = divide_up(key_count_, kTileKeys);
   team_.run(divide_up(tiles, tiles_per_task_), [&](int64_t task, int thread) {
     Scratch& scratch = scratch_[static_cast<size_t>(thread)];
-    scratch.keys.reserve(kTileKeys * padded_dim_ * element_size(engine_.dtype));
-    scratch.floats.reserve(kScratchTiles * kTileKeys * kernels_.width);
     for (int64_t tile = task * tiles_per_task_; tile < std::min(tiles, (task + 1) * tiles_per_task_); ++tile) {
-      const int64_t first = tile * kTileKeys;
-      const int64_t count = std::min(kTileKeys, key_count_ - first);
-      engine_.gather_keys(rows_from(keys, first), places_.data(), count, kTileKeys, padded_dim_, scratch.keys.data());
-      work(Tile{task, first, count, scratch.keys.data()}, scratch);
+      work(pack_tile(keys, task, tile * kTileKeys, kTileKeys, scratch), scratch);
     }
   });
 }

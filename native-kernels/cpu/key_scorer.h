@@ -53,12 +53,15 @@ class KeyScorer {
   struct Tile {
     int64_t task;
     int64_t first_key;
-    int64_t count;  // keys; those after them, up to kTileKeys, are padding
+    int64_t count;   // keys
+    int64_t padded;  // with padding after them
     const void* keys;
   };
 
   void pack_queries(const std::vector<Rows>& queries);
   void sum_weights(const Rows& keys);
+  Tile pack_tile(const Rows& keys, int64_t task, int64_t first_key, int64_t padded, Scratch& scratch) const;
+  void add_weights(const Tile& tile, float* max, double* sum, Scratch& scratch) const;
   void score_tile(const Tile& tile, Scratch& scratch, std::vector<std::vector<KeyScore>>& scores) const;
   const float* compute_logits(const Tile& tile, int64_t first_strip, Scratch& scratch) const;
   KeyScore score_from_logs(int64_t first_lane, const float* logits, int64_t key) const;

@@ -42,7 +42,8 @@ void prefill(pbs_attn_call& call) {
   call.permute_seconds = 0;
   call.select_seconds = 0;
   call.attend_seconds = 0;
-  HeadGroup group(*kernels, call, team);
+  thread_local HeadGroup::Workspace workspace;
+  HeadGroup group(*kernels, call, team, workspace);
   for (int64_t b = 0; b < call.batch; ++b) {
     clear_padding(call, b);
     for (int64_t kv_head = 0; kv_head < call.num_kv_heads; ++kv_head) group.run(b, kv_head);

@@ -62,16 +62,16 @@ void HeadGroup::order_segment(int64_t g, int64_t segment, Scratch& scratch) {
 void HeadGroup::pack(int64_t g) {
   const int64_t first = grid_.first(0);
   const int64_t blocks_per_task = grid_.segment_size / grid_.block_size;
-  team_.run(divide_up(grid_.k_blocks() - first, blocks_per_task), [&](int64_t n, int thread) {
+  team_.run(divide_up(grid_.k_blocks() - first, blocks_per_task), [&](int64_t n, int) {
     const int64_t begin = first + n * blocks_per_task;
     for (int64_t j = begin; j < std::min(begin + blocks_per_task, grid_.k_blocks()); ++j) {
-      pack_block(orders_[static_cast<size_t>(g)], j, g == 0, scratch_[static_cast<size_t>(thread)]);
+      pack_block(orders_[static_cast<size_t>(g)], j, g == 0);
     }
   });
 }
 
 // is_new: the rows were not packed before, in another order.
-void HeadGroup::pack_block(const std::vector<int32_t>& order, int64_t j, bool is_new, Scratch& scratch) {
+void HeadGroup::pack_block(const std::vector<int32_t>& order, int64_t j, bool is_new) {
   const int64_t count = grid_.keys(j);
   const int32_t* places = &order[static_cast<size_t>(j * grid_.block_size)];
   int32_t* positions = packed_.positions.data() + j * padded_block_;
@@ -80,8 +80,8 @@ void HeadGroup::pack_block(const std::vector<int32_t>& order, int64_t j, bool is
 
   char* keys = packed_.keys.data() + j * padded_block_ * row_bytes_;
   char* values = packed_.values.data() + j * padded_block_ * row_bytes_;
-  engine_.gather_keys(k_rows(), places, count, padded_block_, padded_dim_, keys);
-  if (!keeps_everything()) average_keys(places, j, scratch);
+  float* sums = keeps_everything() ? nullptr : packed_.key_sums.data() + j * padded_dim_;
+  engine_.gather_keys(k_rows(), places, count, padded_block_, padded_dim_, keys, sums);
   engine_.gather_values(v_rows(), places, count, padded_block_, padded_dim_, values);
   if (is_new) {
     check_packed(keys, padded_block_);
@@ -89,17 +89,6 @@ void HeadGroup::pack_block(const std::vector<int32_t>& order, int64_t j, bool is
   }
   packed_.blocks[static_cast<size_t>(j)] = {keys, values, positions, *std::min_element(places, places + count),
                                             *std::max_element(positions, positions + padded_block_)};
-}
-
-void HeadGroup::average_keys(const int32_t* places, int64_t j, Scratch& scratch) {
-  scratch.floats.reserve(padded_dim_);
-  float* sums = scratch.floats.data();
-  std::fill(sums + head_dim_, sums + padded_dim_, 0.0f);
-  kernels_.sum_rows(k_rows(), places, grid_.keys(j), sums);
-  const int64_t padded_blocks = round_up(grid_.k_blocks(), kPadding);
-  for (int64_t d = 0; d < padded_dim_; ++d) {
-    packed_.mean_keys[d * padded_blocks + j] = sums[d] / static_cast<float>(grid_.block_size);
-  }
 }
 
 }  // namespace pbs_attn

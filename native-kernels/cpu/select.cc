@@ -10,10 +10,12 @@ namespace pbs_attn {
 namespace {
 
 constexpr int64_t kRowsPerTask = 8;
+constexpr int64_t kMeansPerTask = 16;  // a cache line of floats: no two threads write to the same
 
 }  // namespace
 
 void HeadGroup::select(int64_t first_head, int64_t heads) {
+  if (!keeps_everything()) average_keys();
   const std::vector<int32_t>& order = orders_[static_cast<size_t>(first_head)];  // which these heads share
   const int64_t first_block = (std::find(order.begin(), order.end(), 0) - order.begin()) / grid_.block_size;
   const int64_t rows = grid_.q_blocks();
@@ -22,6 +24,22 @@ void HeadGroup::select(int64_t first_head, int64_t heads) {
     const int64_t begin = n % tasks * kRowsPerTask;
     select_rows(first_head + n / tasks, begin, std::min(rows, begin + kRowsPerTask), first_block,
                 scratch_[static_cast<size_t>(thread)]);
+  });
+}
+
+// From sums of blocks to means, transposed. Every block is divided by the same number, as if padded with zeros.
+void HeadGroup::average_keys() {
+  const int64_t blocks = grid_.k_blocks();
+  const int64_t padded_blocks = round_up(blocks, kPadding);
+  team_.run(divide_up(blocks, kMeansPerTask), [&](int64_t n, int) {
+    const int64_t begin = n * kMeansPerTask;
+    const int64_t end = std::min(blocks, begin + kMeansPerTask);
+    for (int64_t d = 0; d < padded_dim_; ++d) {
+      for (int64_t j = begin; j < end; ++j) {
+        packed_.mean_keys[d * padded_blocks + j] =
+            packed_.key_sums[j * padded_dim_ + d] / static_cast<float>(grid_.block_size);
+      }
+    }
   });
 }
 
@@ -35,7 +53,7 @@ void HeadGroup::select_rows(int64_t g, int64_t begin, int64_t end, int64_t first
     std::fill(means, means + kRowsPerTask * padded_dim_, 0.0f);
     for (int64_t i = begin; i < end; ++i) {
       float* mean = means + (i - begin) * padded_dim_;
-      kernels_.sum_rows(q_rows(g, i * grid_.block_size), nullptr, grid_.rows(i), mean);
+      kernels_.sum_rows(q_rows(g, i * grid_.block_size), grid_.rows(i), mean);
       for (int64_t d = 0; d < head_dim_; ++d) mean[d] /= static_cast<float>(grid_.block_size);
     }
     kernels_.gemm(end - begin, columns, padded_dim_, means, padded_dim_, packed_.mean_keys.data(), padded_blocks,
