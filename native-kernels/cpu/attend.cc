@@ -11,40 +11,33 @@
 namespace pbs_attn {
 namespace {
 
-constexpr int64_t kTasksPerThread = 8;     // fewer leave a thread idle at the end
-constexpr int64_t kStripsPerTask = 32;     // which share what is fetched of keys and values
+constexpr int64_t kRangesPerThread = 8;    // fewer leave a thread idle at the end
+constexpr int64_t kStripsAtOnce = 32;      // which share what is fetched of keys and values
 constexpr int64_t kCachedBytes = 1 << 19;  // of keys and values that strips go through one after the other
 constexpr int64_t kVisitsAtOnce = 256;  // so that the list of them stays short; the first and last overlap with nothing
 
 }  // namespace
 
-// A task is a few blocks of queries, of all heads that share packed keys: as many as use a key block while a cache
-// holds it, and so few that there are tasks for all threads.
-void HeadGroup::attend(int64_t first_head, int64_t heads) {
+// A range is a few blocks of queries, of all heads that share packed keys: as many as use a key block while a cache
+// holds it, and so few that there are ranges for all threads. Those that may see most come first, so that no thread is
+// left with a long one at the end.
+std::vector<HeadGroup::QueryRange> HeadGroup::ranges(int64_t first_head, int64_t heads) const {
   const int64_t blocks = grid_.q_blocks();
-  const int64_t most_blocks = blocks / (kTasksPerThread * team_.size());
-  const int64_t heads_per_task = most_blocks > 0 ? heads : 1;
-  const int64_t strips = heads_per_task * divide_up(grid_.block_size, kernels_.width);
-  const int64_t blocks_per_task = std::max<int64_t>(1, std::min(most_blocks, kStripsPerTask / strips));
-  std::vector<QueryRange> tasks;
-  for (int64_t head = first_head; head < first_head + heads; head += heads_per_task) {
-    for (int64_t block = 0; block < blocks; block += blocks_per_task) {
-      tasks.push_back({head, heads_per_task, block, std::min(blocks_per_task, blocks - block), 0});
-      for_each_row(tasks.back(), [&](int64_t g, int64_t i) {
-        const uint64_t* mask = mask_row(g, i);
-        for (int64_t w = 0; w < mask_words_; ++w) tasks.back().kept_blocks += __builtin_popcountll(mask[w]);
-      });
+  const int64_t most_blocks = blocks / (kRangesPerThread * team_.size());
+  const int64_t heads_at_once = most_blocks > 0 ? heads : 1;
+  const int64_t strips = heads_at_once * divide_up(grid_.block_size, kernels_.width);
+  const int64_t blocks_at_once = std::max<int64_t>(1, std::min(most_blocks, kStripsAtOnce / strips));
+  std::vector<QueryRange> ranges;
+  for (int64_t end = blocks; end > 0; end -= blocks_at_once) {
+    const int64_t begin = std::max<int64_t>(0, end - blocks_at_once);
+    for (int64_t head = first_head; head < first_head + heads; head += heads_at_once) {
+      ranges.push_back({head, heads_at_once, begin, end - begin});
     }
   }
-  // Those with most to do first, so that no thread is left with a long one at the end.
-  std::stable_sort(tasks.begin(), tasks.end(),
-                   [](const QueryRange& a, const QueryRange& b) { return a.kept_blocks > b.kept_blocks; });
-  team_.run(static_cast<int64_t>(tasks.size()), [&](int64_t n, int thread) {
-    attend_range(tasks[static_cast<size_t>(n)], scratch_[static_cast<size_t>(thread)]);
-  });
+  return ranges;
 }
 
-void HeadGroup::attend_range(const QueryRange& range, Scratch& s) {
+void HeadGroup::attend(const QueryRange& range, Scratch& s) {
   const int64_t width = kernels_.width;
   s.rows.clear();
   for_each_row(range, [&](int64_t g, int64_t i) {

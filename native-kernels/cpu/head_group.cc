@@ -94,15 +94,34 @@ void HeadGroup::run(int64_t batch, int64_t kv_head) {
     require_finite();  // before anything is written: the output may be where the queries are
     {
       StageTimer timer(call_.select_seconds);
-      select(first, heads_at_once);
+      prepare_selection(first);
     }
     {
       StageTimer timer(call_.attend_seconds);
-      attend(first, heads_at_once);
+      select_and_attend(first, heads_at_once);
     }
     require_finite();
   }
   for (int64_t g = 0; g < group_size_; ++g) record(g);
+}
+
+// What threads take to select, on average, counts as such.
+void HeadGroup::select_and_attend(int64_t first_head, int64_t heads) {
+  const std::vector<QueryRange> all = ranges(first_head, heads);
+  team_.run(static_cast<int64_t>(all.size()), [&](int64_t n, int thread) {
+    Scratch& scratch = scratch_[static_cast<size_t>(thread)];
+    {
+      StageTimer timer(scratch.select_seconds);
+      select(all[static_cast<size_t>(n)], scratch);
+    }
+    attend(all[static_cast<size_t>(n)], scratch);
+  });
+  for (Scratch& scratch : scratch_) {
+    const double seconds = scratch.select_seconds / team_.size();
+    call_.select_seconds += seconds;
+    call_.attend_seconds -= seconds;
+    scratch.select_seconds = 0;
+  }
 }
 
 // Whether rows are finite that were packed just now, and lie in a cache still: a check before the work would read

@@ -1,4 +1,5 @@
-// The work of the query heads that read one KV head of one sequence, in three stages: permute, select, attend.
+// The work of the query heads that read one KV head of one sequence, in three stages: permute, select, attend. The last
+// two go together: blocks of queries are chosen for, then attended to, while a cache has them.
 //
 // What a group holds is bounded by one KV head: packed keys and values of one key order, the orders and scores of its
 // query heads, and one bit for each block. Nothing has the size seqlen_q x seqlen_k.
@@ -54,6 +55,7 @@ class HeadGroup {
     std::vector<Visit> visits;
     std::vector<Ranked> ranked;  // blocks of a row or keys of a segment, to be sorted
     std::vector<Ranked> spare;
+    double select_seconds = 0;
   };
 
   // Memory that calls use one after the other: what is fresh from the system has to be cleared by it first.
@@ -75,13 +77,12 @@ class HeadGroup {
   void run(int64_t batch, int64_t kv_head);
 
  private:
-  // Blocks of queries of some heads, and how many blocks of keys they keep together.
+  // Blocks of queries of some heads.
   struct QueryRange {
     int64_t first_head;
     int64_t heads;
     int64_t first_block;
     int64_t blocks;
-    int64_t kept_blocks;
   };
 
   void permute();
@@ -89,12 +90,14 @@ class HeadGroup {
   void order_segment(int64_t g, int64_t segment, Scratch& scratch);
   void pack(int64_t g);
   void pack_block(const std::vector<int32_t>& order, int64_t j, bool is_new);
-  void select(int64_t first_head, int64_t heads);
+  void prepare_selection(int64_t first_head);
   void average_keys();
-  void select_rows(int64_t g, int64_t begin, int64_t end, int64_t first_block, Scratch& scratch);
+  void select(const QueryRange& range, Scratch& scratch);
+  void select_rows(int64_t g, int64_t begin, int64_t end, Scratch& scratch);
   void keep_by_score(const float* scores, int64_t count, double total, uint64_t* mask, Scratch& scratch);
-  void attend(int64_t first_head, int64_t heads);
-  void attend_range(const QueryRange& range, Scratch& scratch);
+  std::vector<QueryRange> ranges(int64_t first_head, int64_t heads) const;
+  void select_and_attend(int64_t first_head, int64_t heads);
+  void attend(const QueryRange& range, Scratch& scratch);
   void go_through_blocks(Scratch& scratch);
   void list_kept_blocks(Scratch& scratch);
   bool check_packed(const void* rows, int64_t count);
@@ -139,6 +142,7 @@ class HeadGroup {
   int64_t kv_head_ = 0;
   BlockGrid grid_{};
   int64_t mask_words_ = 0;
+  int64_t first_block_ = 0;  // where the keys of the first token's block are now
   KeyScorer key_scorer_;
   Workspace& workspace_;
   Packed& packed_;

@@ -9,22 +9,24 @@
 namespace pbs_attn {
 namespace {
 
-constexpr int64_t kRowsPerTask = 8;
+constexpr int64_t kRowsAtOnce = 8;
 constexpr int64_t kMeansPerTask = 16;  // a cache line of floats: no two threads write to the same
 
 }  // namespace
 
-void HeadGroup::select(int64_t first_head, int64_t heads) {
+void HeadGroup::prepare_selection(int64_t first_head) {
   if (!keeps_everything()) average_keys();
-  const std::vector<int32_t>& order = orders_[static_cast<size_t>(first_head)];  // which these heads share
-  const int64_t first_block = (std::find(order.begin(), order.end(), 0) - order.begin()) / grid_.block_size;
-  const int64_t rows = grid_.q_blocks();
-  const int64_t tasks = divide_up(rows, kRowsPerTask);
-  team_.run(heads * tasks, [&](int64_t n, int thread) {
-    const int64_t begin = n % tasks * kRowsPerTask;
-    select_rows(first_head + n / tasks, begin, std::min(rows, begin + kRowsPerTask), first_block,
-                scratch_[static_cast<size_t>(thread)]);
-  });
+  const std::vector<int32_t>& order = orders_[static_cast<size_t>(first_head)];
+  first_block_ = (std::find(order.begin(), order.end(), 0) - order.begin()) / grid_.block_size;
+}
+
+void HeadGroup::select(const QueryRange& range, Scratch& scratch) {
+  const int64_t end = range.first_block + range.blocks;
+  for (int64_t g = range.first_head; g < range.first_head + range.heads; ++g) {
+    for (int64_t i = range.first_block; i < end; i += kRowsAtOnce) {
+      select_rows(g, i, std::min(end, i + kRowsAtOnce), scratch);
+    }
+  }
 }
 
 // From sums of blocks to means, transposed. Every block is divided by the same number, as if padded with zeros.
@@ -43,14 +45,14 @@ void HeadGroup::average_keys() {
   });
 }
 
-void HeadGroup::select_rows(int64_t g, int64_t begin, int64_t end, int64_t first_block, Scratch& scratch) {
+void HeadGroup::select_rows(int64_t g, int64_t begin, int64_t end, Scratch& scratch) {
   const int64_t padded_blocks = round_up(grid_.k_blocks(), kPadding);
   const int64_t columns = round_up(grid_.candidates(end - 1), kPadding);
-  scratch.floats.reserve(kRowsPerTask * (padded_dim_ + padded_blocks));
+  scratch.floats.reserve(kRowsAtOnce * (padded_dim_ + padded_blocks));
   float* means = scratch.floats.data();
-  float* scores = means + kRowsPerTask * padded_dim_;
+  float* scores = means + kRowsAtOnce * padded_dim_;
   if (!keeps_everything() && columns > 0) {
-    std::fill(means, means + kRowsPerTask * padded_dim_, 0.0f);
+    std::fill(means, means + kRowsAtOnce * padded_dim_, 0.0f);
     for (int64_t i = begin; i < end; ++i) {
       float* mean = means + (i - begin) * padded_dim_;
       kernels_.sum_rows(q_rows(g, i * grid_.block_size), grid_.rows(i), mean);
@@ -70,7 +72,7 @@ void HeadGroup::select_rows(int64_t g, int64_t begin, int64_t end, int64_t first
       const float max = *std::max_element(row, row + candidates);
       total = kernels_.exp_row(candidates, row, max, static_cast<float>(call_.softmax_scale));
       keep_by_score(row, candidates, total, mask, scratch);
-      if (call_.force_first_block != 0 && first_block < candidates) keep(mask, first_block);
+      if (call_.force_first_block != 0 && first_block_ < candidates) keep(mask, first_block_);
     }
     for (int64_t j = candidates; j < grid_.visible(i); ++j) keep(mask, j);
     if (call_.trace.block_scores != nullptr) {
