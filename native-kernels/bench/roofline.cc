@@ -10,6 +10,7 @@
 #include <cstdio>
 #include <cstring>
 #include <limits>
+#include <numeric>
 #include <random>
 #include <thread>
 #include <vector>
@@ -335,6 +336,112 @@ void measure_distance(const pbs_attn::Kernels& kernels, const pbs_attn::Engine& 
       static_cast<int>(visits_of_group), all_operations / seconds.fastest / 1e9, all_operations / seconds.median / 1e9);
 }
 
+// Permute and select on all cores at once: what they do with the 128 blocks of a head, and what memory allows; in
+// microseconds of a core for each block. Before each round the cores read what attention would have left in caches.
+void measure_permute(const pbs_attn::Kernels& kernels, const pbs_attn::Engine& engine, int64_t dim) {
+  constexpr int64_t kBlocks = 128, kSegment = 2 * kKeys, kOtherBytes = 16 << 20;
+  const int64_t row_bytes = dim * pbs_attn::element_size(engine.dtype), block_bytes = kKeys * row_bytes;
+  AlignedBuffer<char> k, v, q, packed_k, packed_v, other;
+  for (AlignedBuffer<char>* buffer : {&k, &v, &q, &packed_k, &packed_v}) {
+    buffer->reserve(kBlocks * block_bytes);
+    std::memset(buffer->data(), 1, static_cast<size_t>(kBlocks * block_bytes));
+  }
+  other.reserve(kOtherBytes);
+  std::memset(other.data(), 1, static_cast<size_t>(kOtherBytes));
+  std::vector<int32_t> order(static_cast<size_t>(kBlocks * kKeys));
+  std::iota(order.begin(), order.end(), 0);
+  std::mt19937 random(1);
+  for (auto first = order.begin(); first < order.end(); first += kSegment) {
+    std::shuffle(first, first + kSegment, random);
+  }
+  const auto rows = [&](const AlignedBuffer<char>& buffer, int64_t block) {
+    return pbs_attn::Rows{engine.dtype, buffer.data() + block * block_bytes, row_bytes, dim};
+  };
+  std::atomic<uint64_t> sink{0};
+  const auto read = [&](const AlignedBuffer<char>& buffer, int64_t first, int64_t bytes) {
+    uint64_t sum = 0;
+    for (int64_t i = first; i < first + bytes; i += pbs_attn::kCacheLine) sum += static_cast<uint64_t>(buffer[i]);
+    sink += sum;
+  };
+  pbs_attn::Team team(pbs_attn::available_cores());
+  // work(block, sums), a segment at a time.
+  const auto microseconds = [&](const auto& work) {
+    std::vector<double> seconds;
+    for (int round = 0; round < kRounds / 10; ++round) {
+      team.run(team.size(), [&](int64_t, int) {
+        for (const AlignedBuffer<char>* buffer : {&packed_k, &packed_v}) read(*buffer, 0, kBlocks * block_bytes);
+        read(other, 0, kOtherBytes);
+      });
+      seconds.push_back(time_rounds(1, [&] {
+                          team.run(kBlocks / 2, [&](int64_t n, int) {
+                            float sums[pbs_attn::kMaxDim];
+                            work(2 * n, sums);
+                            work(2 * n + 1, sums);
+                          });
+                        }).median);
+    }
+    std::sort(seconds.begin(), seconds.end());
+    return seconds[seconds.size() / 2] * team.size() / kBlocks * 1e6;
+  };
+  const double copy = microseconds([&](int64_t block, float*) {
+    const int64_t first = block * block_bytes;
+    std::memcpy(packed_k.data() + first, k.data() + first, static_cast<size_t>(block_bytes));
+    std::memcpy(packed_v.data() + first, v.data() + first, static_cast<size_t>(block_bytes));
+  });
+  const double gather = microseconds([&](int64_t block, float* sums) {
+    const int32_t* places = &order[static_cast<size_t>(block * kKeys)];
+    const int64_t first = block * block_bytes;
+    engine.gather_keys(rows(k, 0), places, kKeys, kKeys, dim, packed_k.data() + first, sums);
+    engine.gather_values(rows(v, 0), places, kKeys, kKeys, dim, packed_v.data() + first);
+  });
+  const double reading = microseconds([&](int64_t block, float*) { read(q, block * block_bytes, block_bytes); });
+  const double summing =
+      microseconds([&](int64_t block, float* sums) { kernels.sum_rows(rows(q, block), kKeys, sums); });
+  std::printf(
+      "permute on %d cores, head dim %3d: keys and values of a block %4.1f (copying them %4.1f), sum of queries %4.1f "
+      "(reading them %4.1f) microseconds\n",
+      team.size(), static_cast<int>(dim), gather, copy, summing, reading);
+}
+
+// Scores of a block of keys for as many queries, from caches, on all cores at once: the sums of the weights and the
+// scores, beside the products that both need.
+void measure_scores(const pbs_attn::Kernels& kernels, const pbs_attn::Engine& engine, int64_t dim) {
+  constexpr int kRepeats = 64;
+  const int64_t strips = kKeys / kernels.width;
+  const pbs_attn::TileShape shape{kKeys, dim, 0.09f, true};
+  pbs_attn::Team team(pbs_attn::available_cores());
+  std::vector<Inputs> inputs;
+  for (int core = 0; core < team.size(); ++core) inputs.emplace_back(kernels, engine, dim, strips, 1);
+  const auto microseconds = [&](const auto& work) {
+    const Seconds seconds = time_rounds(kRounds / 4, [&] {
+      team.run(team.size(), [&](int64_t core, int) {
+        for (int n = 0; n < kRepeats; ++n) work(inputs[static_cast<size_t>(core)]);
+      });
+    });
+    return seconds.median / kRepeats * 1e6;
+  };
+  const double products = microseconds([&](Inputs& in) {
+    for (const auto& strip : in.strips) engine.logits(shape, in.blocks[0].keys, strip.q, in.logits.data());
+  });
+  const double sums = microseconds([&](Inputs& in) {
+    pbs_attn::KeyBlock block = in.blocks[0];
+    block.values = nullptr;
+    std::vector<pbs_attn::Visit> visits;
+    const char* nothing_else = static_cast<const char*>(block.keys);
+    for (const auto& strip : in.strips) visits.push_back({&block, &strip, nothing_else, nothing_else});
+    engine.attend(shape, visits.data(), strips, in.logits.data());
+  });
+  const std::vector<float> weights(static_cast<size_t>(kKeys), 0.01f);
+  const double scores = microseconds([&](Inputs& in) {
+    float scored[kKeys];
+    engine.score_keys(shape, in.blocks[0].keys, in.strips.data(), weights.data(), strips, in.logits.data(), scored);
+  });
+  std::printf(
+      "scores on %d cores, head dim %3d: %d keys and queries, sums %4.1f, scores %4.1f (their products alone %4.1f) "
+      "microseconds\n",
+      team.size(), static_cast<int>(dim), static_cast<int>(kKeys), sums, scores, products);
+}
+
 // How long it takes until all threads of a team have begun their tasks: at once, and when they have gone to sleep.
 void measure_waking() {
   pbs_attn::Team team(pbs_attn::available_cores());
@@ -443,6 +550,10 @@ int main() {
     measure_distance(*kernels, engine, dim, 32, 8, 8);    // both in the second cache
     measure_distance(*kernels, engine, dim, 32, 128, 8);  // blocks from behind it, as in dense attention
     measure_distance(*kernels, engine, dim, 32, 128, 4);  // and each for half of the strips
+  }
+  for (const int64_t dim : {128, 64}) {
+    measure_permute(*kernels, engine, dim);
+    measure_scores(*kernels, engine, dim);
   }
   measure_waking();
   measure_memory();

@@ -142,7 +142,7 @@ class HeadGroup {
   int64_t kv_head_ = 0;
   BlockGrid grid_{};
   int64_t mask_words_ = 0;
-  int64_t first_block_ = 0;  // where the keys of the first token's block are now
+  int64_t first_block_ = 0;  // that has the first key of the sequence, in the order of these heads
   KeyScorer key_scorer_;
   Workspace& workspace_;
   Packed& packed_;
