@@ -24,38 +24,12 @@ inline void fetch_row(const Rows& rows, int64_t place) {
   for (int64_t i = 0; i < rows.dim * static_cast<int64_t>(sizeof(uint16_t)); i += 64) __builtin_prefetch(row + i);
 }
 
-// Calls pack(first key, its rows) for every kKeys keys; their rows stay in the nearest cache meanwhile.
-template <int kKeys, typename F>
-inline void gather_in_chunks(const Rows& rows, const int32_t* places, int64_t count, int64_t padded_count,
-                             int64_t padded_dim, const F& pack) {
-  alignas(64) uint16_t chunk[kKeys * kMaxDim];
-  for (int64_t j = 0; j < padded_count; j += kKeys) {
-    const int64_t there = count - j < 0 ? 0 : count - j < kKeys ? count - j : kKeys;
-    for (int64_t next = j + kKeys; next < j + 2 * kKeys && next < count; ++next) fetch_row(rows, places[next]);
-    gather_bfloat16(rows, places + j, there, kKeys, padded_dim, chunk);
-    pack(j, chunk);
-  }
-}
-
 // Two elements of a row make a unit of 4 bytes: (kStripWidth, dim / 2) units, transposed.
 void gather_bfloat16_queries(const Rows& rows, int64_t count, int64_t padded_dim, void* packed) {
   alignas(uint32_t) uint16_t elements[kStripWidth * kMaxDim];
   gather_bfloat16(rows, nullptr, count, kStripWidth, padded_dim, elements);
   transpose(kStripWidth, padded_dim / 2, reinterpret_cast<const uint32_t*>(elements), padded_dim / 2,
             static_cast<uint32_t*>(packed), kStripWidth);
-}
-
-// rows (keys, dim) to units of one element of an even and one of the odd key after it; row_step and chunk_step are
-// units from one pair of keys, and from kPadding columns, to the next.
-inline void pair_keys(int64_t keys, int64_t dim, const uint16_t* rows, int64_t row_step, int64_t chunk_step,
-                      uint32_t* pairs) {
-  for (int64_t j = 0; j < keys; j += 2) {
-    for (int64_t c = 0; c < dim / kPadding; ++c) {
-      const uint16_t* even = rows + j * dim + c * kPadding;
-      uint32_t* to = pairs + j / 2 * row_step + c * chunk_step;
-      for (int64_t d = 0; d < kPadding; ++d) to[d] = even[d] | static_cast<uint32_t>(even[dim + d]) << 16;
-    }
-  }
 }
 
 // What makes weights of logits, relative to `max`, and adds them up. weigh<n> takes the n-th of some keys, whose

@@ -130,8 +130,8 @@ inline void gather_key_columns(const Rows& rows, const int32_t* places, int64_t 
   }
 }
 
-// to (8 rows of 32 elements, kTileBytes / 16 apart) = from transposed: 8 elements, the first 16 bytes of 32 rows at
-// `from`. A quarter of a vector has 8 of the keys, so that no element has to leave its quarter.
+// to (8 rows of 32 elements) = the 8 elements at `offset` (bytes) of each of 32 rows, transposed. A quarter of a vector
+// has 8 of the rows, so that no element has to leave its quarter.
 inline void transpose_8(const char* const* from, int64_t offset, char* to) {
   const auto piece = [&](int row) PBS_ATTN_INLINED { return load<__m128i>(from[row] + offset); };
   __m512i x[8], pairs[8], fours[8];

@@ -195,6 +195,22 @@ class Oracle {
     double lse = 0;        // the largest
   };
 
+  std::vector<double> key_scores(int64_t h, int64_t kv) const {
+    const int64_t keys = single() || windowed() ? 0 : c_.seqlen_k / c_.segment_size * c_.segment_size;
+    std::vector<double> scores(static_cast<size_t>(keys));
+    if (keys == 0) return scores;
+    const int64_t queries = std::min(c_.block_size, c_.seqlen_q);
+    for (int64_t i = c_.seqlen_q - queries; i < c_.seqlen_q; ++i) {
+      std::vector<double> p(scores.size());
+      for (int64_t j = 0; j < keys; ++j) p[static_cast<size_t>(j)] = logit(q(h, i), k(kv, j));
+      const double max = *std::max_element(p.begin(), p.end());
+      double sum = 0;
+      for (double& x : p) sum += x = std::exp(x - max);
+      for (size_t j = 0; j < p.size(); ++j) scores[j] += p[j] / sum / static_cast<double>(queries);
+    }
+    return scores;
+  }
+
   // Errors over all rows, and the number of kept blocks.
   void compare(Errors& errors, int64_t& kept) {
     errors = {};
@@ -231,22 +247,6 @@ class Oracle {
     double sum = 0;
     for (int64_t d = 0; d < c_.head_dim; ++d) sum += static_cast<double>(x[d]) * y[d];
     return sum * scale_;
-  }
-
-  std::vector<double> key_scores(int64_t h, int64_t kv) const {
-    const int64_t keys = single() || windowed() ? 0 : c_.seqlen_k / c_.segment_size * c_.segment_size;
-    std::vector<double> scores(static_cast<size_t>(keys));
-    if (keys == 0) return scores;
-    const int64_t queries = std::min(c_.block_size, c_.seqlen_q);
-    for (int64_t i = c_.seqlen_q - queries; i < c_.seqlen_q; ++i) {
-      std::vector<double> p(scores.size());
-      for (int64_t j = 0; j < keys; ++j) p[static_cast<size_t>(j)] = logit(q(h, i), k(kv, j));
-      const double max = *std::max_element(p.begin(), p.end());
-      double sum = 0;
-      for (double& x : p) sum += x = std::exp(x - max);
-      for (size_t j = 0; j < p.size(); ++j) scores[j] += p[j] / sum / static_cast<double>(queries);
-    }
-    return scores;
   }
 
   void compare_head(int64_t h, int64_t kv, const std::vector<double>& scores, Errors& errors, int64_t& kept_blocks) {
@@ -423,6 +423,37 @@ void check_shapes(int32_t type) {
   }
 }
 
+// Scores as such, where tiles of keys are whole and where not, are fewer than a vector's, and where logits grow by
+// hundreds after the first keys.
+void check_key_scores(int32_t type) {
+  for (const double growth : {0.0, 0.05}) {
+    for (const int64_t d : {32, 64, 96, 128, 256}) {
+      for (const Case& c : {Case{type, 700, 700, d, 2, 1, 128, 256, 0.7, PBS_ATTN_PER_QUERY_HEAD, 2, growth},
+                            Case{type, 350, 350, d, 2, 2, 50, 100, 0.7, PBS_ATTN_PER_QUERY_HEAD, 1, growth},
+                            Case{type, 20, 20, d, 1, 1, 8, 16, 0.7, PBS_ATTN_PER_QUERY_HEAD, 1, growth}}) {
+        Arrays a(c, 61);
+        pbs_attn_call call = make_call(c, a);
+        std::vector<float> scores(static_cast<size_t>(c.q_heads * c.seqlen_k));
+        call.trace.key_scores = scores.data();
+        char message[256] = "";
+        expect(pbs_attn_prefill(&call, message, sizeof(message)) == PBS_ATTN_OK, c.name() + ": " + message);
+        const Oracle oracle(c, a);
+        double worst = 0;
+        for (int64_t h = 0; h < c.q_heads; ++h) {
+          const std::vector<double> expected = oracle.key_scores(h, h / (c.q_heads / c.kv_heads));
+          for (size_t j = 0; j < expected.size(); ++j) {
+            const double found = scores[static_cast<size_t>(h * c.seqlen_k) + j];
+            const double error = std::abs(found - expected[j]) / (expected[j] + 1e-37);
+            if (!(error <= worst)) worst = error;  // so that NaN counts
+          }
+        }
+        // Logits in the hundreds have an error of some 1e-5 in float32.
+        expect(worst <= (growth > 0 ? 5e-4 : 2e-5), c.name() + ": error of key scores " + std::to_string(worst));
+      }
+    }
+  }
+}
+
 // A band of blocks: the window's left edge lies anywhere in a block, and may be before the sequence or a suffix.
 void check_windows(int32_t type) {
   for (const int64_t window : {1, 33, 127, 128, 129, 300, 699, 700}) {
@@ -581,6 +612,7 @@ int run_isa(const char* isa) {
     check_shapes(type);
     check_windows(type);
     check_band_only(type);
+    check_key_scores(type);
     check_non_finite(type);
     check_threads(type);
   }
