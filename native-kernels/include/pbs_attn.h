@@ -94,7 +94,7 @@ struct pbs_attn_call {
   int64_t causal_blocks;   // candidates and own-segment blocks, kept or not, or those that a window reaches; density =
                            // kept_blocks / causal_blocks
   double permute_seconds;  // wall time of each stage
-  double select_seconds;
+  double select_seconds;   // threads select when they are about to attend: their mean
   double attend_seconds;
 };
 
@@ -113,7 +113,8 @@ PBS_ATTN_API const char* pbs_attn_available_isas(void);
 PBS_ATTN_API int32_t pbs_attn_default_threads(void);
 
 // Runs the attention of one call. On failure the out fields and o hold nothing of use, and message (message_size bytes,
-// zero-terminated; may be null) says why.
+// zero-terminated; may be null) says why. The calling thread keeps the memory that the call needed for its next one, up
+// to 128 MiB of packed keys and values, until it ends.
 PBS_ATTN_API int32_t pbs_attn_prefill(struct pbs_attn_call* call, char* message, size_t message_size);
 
 #ifdef __cplusplus

@@ -9,8 +9,9 @@ package io.pbsattn;
  *     query heads
  * @param causalBlocks blocks that dense causal attention would have computed
  * @param permuteSeconds wall time of scoring and ordering the keys
- * @param selectSeconds wall time of scoring and choosing the blocks
- * @param attendSeconds wall time of the attention over the kept blocks
+ * @param selectSeconds wall time of scoring and choosing the blocks; on the CPU, where threads
+ *     choose blocks when they are about to attend to them, the mean over the threads
+ * @param attendSeconds wall time of the attention over the kept blocks, without the former
  * @param totalSeconds wall time of the whole calls
  */
 public record PrefillReport(
