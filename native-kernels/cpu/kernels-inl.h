@@ -221,6 +221,7 @@ inline void sum_rows_at(const Rows& rows, int64_t count, const P& place, float* 
     typedef typename decltype(type)::Bits Bits;
     int64_t i = 0;
     for (; i + 8 * kWidth <= rows.dim; i += 8 * kWidth) sum_columns<8>(type, rows, count, place, i, sums);
+    for (; i + 4 * kWidth <= rows.dim; i += 4 * kWidth) sum_columns<4>(type, rows, count, place, i, sums);
     for (; i + kWidth <= rows.dim; i += kWidth) sum_columns<1>(type, rows, count, place, i, sums);
     for (; i < rows.dim; ++i) {
       sums[i] = 0;
