@@ -1,7 +1,16 @@
 package io.pbsattn.examples;
 
+import io.pbsattn.examples.command.AskCommand;
+import io.pbsattn.examples.command.BenchCommand;
+import io.pbsattn.examples.command.ChatCommand;
+import io.pbsattn.examples.command.DemoCommand;
+import io.pbsattn.examples.command.DoctorCommand;
+import io.pbsattn.examples.command.ModelsCommand;
+import io.pbsattn.examples.command.TorchScriptCommand;
+import io.pbsattn.examples.command.VerifyCommand;
+import io.pbsattn.examples.command.Versions;
 import io.pbsattn.torch.TorchType;
-import io.pbsattn.zoo.AttentionKind;
+import io.pbsattn.zoo.model.AttentionKind;
 import java.io.PrintStream;
 import java.io.PrintWriter;
 import java.nio.charset.StandardCharsets;
@@ -56,7 +65,7 @@ public final class Main implements Runnable {
      * @param args the arguments
      * @return the exit status
      */
-    static int run(String... args) {
+    public static int run(String... args) {
         Main main = new Main();
         PrintStream out = System.out;
         PrintStream err = System.err;

@@ -4,6 +4,9 @@ import com.google.gson.JsonArray;
 import com.google.gson.JsonElement;
 import com.google.gson.JsonObject;
 import com.google.gson.JsonParser;
+import io.pbsattn.examples.demo.Fact;
+import io.pbsattn.examples.demo.FactDocument;
+import io.pbsattn.examples.model.DemoModel;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.PrintStream;
@@ -288,7 +291,7 @@ public class CommandLineTest {
     @Test
     public void doctorKnowsTheBackends() {
         JsonObject json = run("doctor", "--json").json();
-        Assert.assertEquals(json.get("djl").getAsString(), "0.35.0");
+        Assert.assertEquals(json.get("djl").getAsString(), "0.36.0");
         Assert.assertEquals(json.get("libtorch").getAsString(), "2.7.1");
         String backends = json.get("backends").toString();
         Assert.assertTrue(backends.contains("\"name\":\"reference\",\"usable\":true"), backends);

@@ -1,5 +1,6 @@
 package io.pbsattn.examples;
 
+import io.pbsattn.examples.model.DemoModel;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -35,7 +36,7 @@ public class ReadmeTest {
                 import ai.djl.inference.Predictor;
                 import ai.djl.repository.zoo.Criteria;
                 import ai.djl.repository.zoo.ZooModel;
-                import io.pbsattn.zoo.Decoders;
+                import io.pbsattn.zoo.djl.Decoders;
                 import java.nio.file.Path;
 
                 public class Readme {

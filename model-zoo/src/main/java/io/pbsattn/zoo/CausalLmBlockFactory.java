@@ -1,36 +1,13 @@
 package io.pbsattn.zoo;
 
-import ai.djl.Model;
-import ai.djl.nn.Block;
-import ai.djl.nn.BlockFactory;
-import java.io.IOException;
-import java.nio.file.Path;
-import java.util.Map;
-
 /**
- * Makes DJL load a Hugging Face folder: name this class as the argument {@code blockFactory},
- * beside the option {@code hasParameter=false}, because the block brings its weights. {@link
- * Decoders#criteria} does so.
+ * The name that {@link io.pbsattn.zoo.djl.CausalLmBlockFactory} had, for the {@code
+ * serving.properties} that have it.
  */
-public final class CausalLmBlockFactory implements BlockFactory {
+public final class CausalLmBlockFactory extends io.pbsattn.zoo.djl.CausalLmBlockFactory {
 
     private static final long serialVersionUID = 1L;
 
-    /**
-     * {@inheritDoc}
-     *
-     * @param arguments the options of {@link ModelOptions}
-     */
-    @Override
-    public Block newBlock(Model model, Path modelPath, Map<String, ?> arguments)
-            throws IOException {
-        try {
-            ModelOptions options = ModelOptions.of(ServingProperties.addTo(arguments, modelPath));
-            return CausalLm.load(modelPath, options, model.getNDManager());
-        } catch (CheckpointException e) {
-            // DJL's interface knows no other exception for a folder that does not hold what it
-            // should.
-            throw new IOException(e.getMessage(), e);
-        }
-    }
+    /** Constructs the factory. */
+    public CausalLmBlockFactory() {}
 }

@@ -11,27 +11,27 @@ import java.nio.file.Path;
 import java.util.stream.Stream;
 
 /** The golden checkpoints and copies of them that a test may spoil. */
-final class Fixtures {
+public final class Fixtures {
 
-    static final Path CHECKPOINTS = Path.of("src/test/resources/golden/checkpoints");
+    public static final Path CHECKPOINTS = Path.of("src/test/resources/golden/checkpoints");
 
     /** The demo model, which has a tokenizer; the checkpoints have none. */
-    static final Path RETRIEVER = Path.of("src/main/resources/models/retriever");
+    public static final Path RETRIEVER = Path.of("src/main/resources/models/retriever");
 
     private Fixtures() {}
 
-    static NDList expected(NDManager manager, String checkpoint) throws IOException {
+    public static NDList expected(NDManager manager, String checkpoint) throws IOException {
         try (InputStream in =
                 Files.newInputStream(CHECKPOINTS.resolve(checkpoint).resolve("expected.npz"))) {
             return NDList.decode(manager, in);
         }
     }
 
-    static NDArray named(NDList arrays, String name) {
+    public static NDArray named(NDList arrays, String name) {
         return arrays.stream().filter(a -> name.equals(a.getName())).findFirst().orElseThrow();
     }
 
-    static Path copyOf(String checkpoint) throws IOException {
+    public static Path copyOf(String checkpoint) throws IOException {
         Path copy = Files.createTempDirectory("checkpoint");
         try (Stream<Path> files = Files.list(CHECKPOINTS.resolve(checkpoint))) {
             files.forEach(
@@ -47,7 +47,7 @@ final class Fixtures {
     }
 
     /** A model of random weights with a tokenizer: what it says depends on every option. */
-    static Path randomTextModel() throws IOException {
+    public static Path randomTextModel() throws IOException {
         Path folder = copyOf("llama");
         Files.copy(
                 Path.of("src/test/resources/tokenizers/byte-level.json"),
@@ -55,13 +55,13 @@ final class Fixtures {
         return folder;
     }
 
-    static Path withConfig(String checkpoint, String from, String to) throws IOException {
+    public static Path withConfig(String checkpoint, String from, String to) throws IOException {
         Path copy = copyOf(checkpoint);
         replace(copy.resolve("config.json"), from, to);
         return copy;
     }
 
-    static void replace(Path file, String from, String to) throws IOException {
+    public static void replace(Path file, String from, String to) throws IOException {
         String text = Files.readString(file);
         if (!text.contains(from)) {
             throw new IllegalArgumentException("no '" + from + "' in " + file);

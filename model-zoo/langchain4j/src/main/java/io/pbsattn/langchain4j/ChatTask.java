@@ -12,7 +12,7 @@ import dev.langchain4j.model.chat.request.ChatRequest;
 import dev.langchain4j.model.chat.request.ChatRequestParameters;
 import dev.langchain4j.model.chat.request.ResponseFormatType;
 import dev.langchain4j.model.chat.request.ToolChoice;
-import io.pbsattn.zoo.GenerationOptions;
+import io.pbsattn.zoo.generate.GenerationOptions;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
@@ -25,7 +25,7 @@ import java.util.Map;
  * @param messages what has been said
  * @param options how to answer
  */
-record ChatTask(List<io.pbsattn.zoo.ChatMessage> messages, GenerationOptions options) {
+record ChatTask(List<io.pbsattn.zoo.text.ChatMessage> messages, GenerationOptions options) {
 
     /**
      * Translates a request.
@@ -36,21 +36,21 @@ record ChatTask(List<io.pbsattn.zoo.ChatMessage> messages, GenerationOptions opt
      * @throws InvalidRequestException if a parameter is out of its range; names it
      */
     static ChatTask of(ChatRequest request, String modelName) {
-        List<io.pbsattn.zoo.ChatMessage> messages = new ArrayList<>();
+        List<io.pbsattn.zoo.text.ChatMessage> messages = new ArrayList<>();
         request.messages().forEach(message -> messages.add(message(message)));
         return new ChatTask(messages, options(request.parameters(), modelName));
     }
 
-    private static io.pbsattn.zoo.ChatMessage message(ChatMessage message) {
+    private static io.pbsattn.zoo.text.ChatMessage message(ChatMessage message) {
         if (message instanceof SystemMessage system) {
-            return io.pbsattn.zoo.ChatMessage.system(system.text());
+            return io.pbsattn.zoo.text.ChatMessage.system(system.text());
         }
         if (message instanceof UserMessage user) {
-            var said = io.pbsattn.zoo.ChatMessage.user(text(user.contents()));
+            var said = io.pbsattn.zoo.text.ChatMessage.user(text(user.contents()));
             return user.name() == null ? said : said.with("name", user.name());
         }
         if (message instanceof AiMessage answer && !answer.hasToolExecutionRequests()) {
-            return io.pbsattn.zoo.ChatMessage.assistant(answer.text());
+            return io.pbsattn.zoo.text.ChatMessage.assistant(answer.text());
         }
         throw unsupported(
                 message instanceof AiMessage

@@ -3,7 +3,7 @@ package io.pbsattn.zoo.hub;
 import ai.djl.repository.Artifact;
 import ai.djl.repository.MRL;
 import ai.djl.util.Progress;
-import io.pbsattn.zoo.DecoderRepository;
+import io.pbsattn.zoo.djl.DecoderRepository;
 import java.io.FileNotFoundException;
 import java.io.IOException;
 import java.io.InputStream;

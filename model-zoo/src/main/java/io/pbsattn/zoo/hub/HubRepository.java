@@ -2,7 +2,7 @@ package io.pbsattn.zoo.hub;
 
 import ai.djl.repository.Artifact;
 import ai.djl.util.Progress;
-import io.pbsattn.zoo.DecoderRepository;
+import io.pbsattn.zoo.djl.DecoderRepository;
 import java.io.IOException;
 import java.net.URI;
 import java.nio.file.Path;

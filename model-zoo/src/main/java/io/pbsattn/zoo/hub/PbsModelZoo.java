@@ -4,7 +4,7 @@ import ai.djl.repository.Artifact;
 import ai.djl.repository.MRL;
 import ai.djl.repository.Repository;
 import ai.djl.repository.zoo.ModelZoo;
-import io.pbsattn.zoo.DecoderLoader;
+import io.pbsattn.zoo.djl.DecoderLoader;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.Set;

@@ -14,9 +14,10 @@ import ai.djl.repository.zoo.ModelZoo;
 import ai.djl.repository.zoo.ZooModel;
 import ai.djl.translate.TranslateException;
 import ai.djl.util.Utils;
-import io.pbsattn.zoo.AttentionKind;
-import io.pbsattn.zoo.CausalLm;
-import io.pbsattn.zoo.Decoders;
+import io.pbsattn.zoo.djl.CausalLmBlock;
+import io.pbsattn.zoo.djl.Decoders;
+import io.pbsattn.zoo.model.AttentionKind;
+import io.pbsattn.zoo.model.CausalLm;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.net.URI;
@@ -192,9 +193,10 @@ public class WaysInTest {
                             .setTypes(String.class, String.class)
                             .optModelUrls(url)
                             .optEngine("PyTorch")
-                            .optArgument("blockFactory", "io.pbsattn.zoo.CausalLmBlockFactory")
+                            .optArgument("blockFactory", "io.pbsattn.zoo.djl.CausalLmBlockFactory")
                             .optArgument(
-                                    "translatorFactory", "io.pbsattn.zoo.CausalLmTranslatorFactory")
+                                    "translatorFactory",
+                                    "io.pbsattn.zoo.djl.CausalLmTranslatorFactory")
                             .optOption("hasParameter", "false")
                             .build());
         }
@@ -255,7 +257,8 @@ public class WaysInTest {
                         .optModelUrls(HUB_URL + "?attention=dense")
                         .build()
                         .loadModel()) {
-            Assert.assertEquals(((CausalLm) model.getBlock()).attention(), AttentionKind.DENSE);
+            Assert.assertEquals(
+                    ((CausalLmBlock) model.getBlock()).model().attention(), AttentionKind.DENSE);
             Assert.assertEquals(model.getName(), "retriever");
         }
     }
@@ -370,11 +373,13 @@ public class WaysInTest {
                         Decoders.criteria(NDList.class, NDList.class, RETRIEVER)
                                 .build()
                                 .loadModel()) {
-            String found = option.shown.apply((CausalLm) model.getBlock()).toString();
+            String found =
+                    option.shown.apply(((CausalLmBlock) model.getBlock()).model()).toString();
             Assert.assertEquals(found, option.value);
             if (!"dtype".equals(option.key)) { // its default is up to the machine
                 Assert.assertNotEquals(
-                        option.shown.apply((CausalLm) usual.getBlock()).toString(), option.value);
+                        option.shown.apply(((CausalLmBlock) usual.getBlock()).model()).toString(),
+                        option.value);
             }
         }
     }
@@ -391,7 +396,7 @@ public class WaysInTest {
                         .optOption("attention.block_size", "32")
                         .build()
                         .loadModel()) {
-            CausalLm block = (CausalLm) model.getBlock();
+            CausalLm block = ((CausalLmBlock) model.getBlock()).model();
             Assert.assertEquals(block.pbsConfig(0).minLength(block.dtype()), 2);
             Assert.assertEquals(block.pbsConfig(0).blockSize(), 32);
         }
@@ -429,8 +434,8 @@ public class WaysInTest {
                 copy.resolve("serving.properties"),
                 """
                 engine=PyTorch
-                blockFactory=io.pbsattn.zoo.CausalLmBlockFactory
-                translatorFactory=io.pbsattn.zoo.CausalLmTranslatorFactory
+                blockFactory=io.pbsattn.zoo.djl.CausalLmBlockFactory
+                translatorFactory=io.pbsattn.zoo.djl.CausalLmTranslatorFactory
                 option.max_new_tokens=3
                 option.hasParameter=false
                 option.attention=dense
@@ -441,16 +446,17 @@ public class WaysInTest {
                         .setTypes(Input.class, Output.class)
                         .optModelUrls(copy.toUri().toString())
                         .optEngine("PyTorch")
-                        .optArgument("blockFactory", "io.pbsattn.zoo.CausalLmBlockFactory")
+                        .optArgument("blockFactory", "io.pbsattn.zoo.djl.CausalLmBlockFactory")
                         .optArgument(
-                                "translatorFactory", "io.pbsattn.zoo.CausalLmTranslatorFactory")
+                                "translatorFactory", "io.pbsattn.zoo.djl.CausalLmTranslatorFactory")
                         .optOption("hasParameter", "false")
                         .optOption("max_new_tokens", "3")
                         .optOption("attention", "dense")
                         .build();
         try (ZooModel<Input, Output> model = criteria.loadModel();
                 Predictor<Input, Output> predictor = model.newPredictor()) {
-            Assert.assertEquals(((CausalLm) model.getBlock()).attention(), AttentionKind.DENSE);
+            Assert.assertEquals(
+                    ((CausalLmBlock) model.getBlock()).model().attention(), AttentionKind.DENSE);
             Output plain = predictor.predict(request("text/plain", MESSAGE));
             Assert.assertEquals(plain.getAsString(0).strip(), "The access code");
             Assert.assertTrue(plain.getProperty("Content-Type", "").startsWith("text/plain"));

@@ -1,0 +1,18 @@
+package io.pbsattn.examples.option;
+
+import io.pbsattn.torch.TorchType;
+import picocli.CommandLine.Option;
+
+/** The option {@code --dtype} of a model: what it computes in. */
+public final class DtypeOption {
+
+    @Option(
+            names = "--dtype",
+            description = "float32 or bfloat16; default: the faster of the two for this model.")
+    private TorchType dtype;
+
+    /** Returns the type that was asked for; null for the faster one. */
+    public TorchType get() {
+        return dtype;
+    }
+}

@@ -1,0 +1,197 @@
+package io.pbsattn.zoo.checkpoint;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.index.NDIndex;
+import ai.djl.ndarray.types.Shape;
+import com.google.gson.JsonElement;
+import io.pbsattn.torch.LibTorch;
+import io.pbsattn.torch.TorchType;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
+import java.nio.file.Files;
+import java.nio.file.InvalidPathException;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.util.HashMap;
+import java.util.Map;
+import java.util.Set;
+
+/**
+ * The weights in a Hugging Face folder: {@code model.safetensors}, or the shards that {@code
+ * model.safetensors.index.json} names.
+ */
+public final class Checkpoint {
+
+    private static final String SINGLE = "model.safetensors";
+    private static final String INDEX = "model.safetensors.index.json";
+
+    /** Bytes that are mapped at a time; a mapping holds at most 2 GiB, a tensor may hold more. */
+    private static final long WINDOW = 1 << 30;
+
+    private final Path folder;
+    private final Map<String, SafetensorsFile> files;
+
+    private Checkpoint(Path folder, Map<String, SafetensorsFile> files) {
+        this.folder = folder;
+        this.files = files;
+    }
+
+    public static Checkpoint open(Path folder) throws IOException, CheckpointException {
+        Map<String, SafetensorsFile> files = new HashMap<>();
+        if (Files.exists(folder.resolve(SINGLE))) {
+            SafetensorsFile file = SafetensorsFile.open(folder.resolve(SINGLE));
+            file.entries().keySet().forEach(name -> files.put(name, file));
+        } else if (Files.exists(folder.resolve(INDEX))) {
+            openShards(folder, files);
+        } else {
+            throw new CheckpointException(folder + ": holds neither " + SINGLE + " nor " + INDEX);
+        }
+        return new Checkpoint(folder, files);
+    }
+
+    private static void openShards(Path folder, Map<String, SafetensorsFile> files)
+            throws IOException, CheckpointException {
+        Path index = folder.resolve(INDEX);
+        JsonElement map = JsonFile.read(index).get("weight_map");
+        if (!map.isJsonObject()) {
+            throw new CheckpointException(index + ": key 'weight_map': expected an object");
+        }
+        Map<String, SafetensorsFile> shards = new HashMap<>();
+        for (Map.Entry<String, JsonElement> entry : map.getAsJsonObject().entrySet()) {
+            if (!entry.getValue().isJsonPrimitive()) {
+                throw new CheckpointException(
+                        index
+                                + ": tensor '"
+                                + entry.getKey()
+                                + "': expected a file name, found "
+                                + entry.getValue());
+            }
+            String name = entry.getValue().getAsString();
+            SafetensorsFile shard = shards.get(name);
+            if (shard == null) {
+                shard = SafetensorsFile.open(inside(folder, index, name));
+                shards.put(name, shard);
+            }
+            if (!shard.entries().containsKey(entry.getKey())) {
+                throw new CheckpointException(
+                        shard.path()
+                                + ": tensor '"
+                                + entry.getKey()
+                                + "' is missing, though "
+                                + index
+                                + " names it");
+            }
+            files.put(entry.getKey(), shard);
+        }
+    }
+
+    /**
+     * A shard is a file in the folder itself: an index must not reach for other files of the
+     * machine.
+     */
+    private static Path inside(Path folder, Path index, String name) throws CheckpointException {
+        boolean plain;
+        try {
+            Path path = Path.of(name);
+            plain =
+                    !path.isAbsolute()
+                            && path.getNameCount() == 1
+                            && !"..".equals(name)
+                            && !name.contains("\\");
+        } catch (InvalidPathException e) {
+            plain = false;
+        }
+        if (!plain) {
+            throw new CheckpointException(
+                    index + ": shard '" + name + "' is not a file name inside the folder");
+        }
+        return folder.resolve(name);
+    }
+
+    public Set<String> names() {
+        return files.keySet();
+    }
+
+    boolean has(String name) {
+        return files.containsKey(name);
+    }
+
+    /**
+     * Reads a tensor. Where the file has it in the type that is asked for, the array is the file's
+     * own memory, mapped: do not change the file while the array is in use.
+     *
+     * @param manager will own the array
+     * @param name the tensor's name
+     * @param expected the shape that the model needs
+     * @param type the element type that the model needs
+     * @return the array
+     * @throws CheckpointException if the tensor is missing, or of another shape or kind
+     */
+    public NDArray read(NDManager manager, String name, Shape expected, TorchType type)
+            throws IOException, CheckpointException {
+        SafetensorsFile file = files.get(name);
+        if (file == null) {
+            throw new CheckpointException(folder + ": tensor '" + name + "' is missing");
+        }
+        SafetensorsFile.Entry entry = file.entries().get(name);
+        String where = file.path() + ": tensor '" + name + "': ";
+        if (!entry.shape().equals(expected)) {
+            throw new CheckpointException(
+                    where
+                            + "expected shape "
+                            + expected
+                            + " by config.json, found "
+                            + entry.shape());
+        }
+        boolean isFloat =
+                switch (entry.type()) {
+                    case FLOAT64, FLOAT32, FLOAT16, BFLOAT16 -> true;
+                    default -> false;
+                };
+        if (!isFloat) {
+            throw new CheckpointException(
+                    where + "expected float32, float16 or bfloat16, found " + entry.type());
+        }
+        boolean canMap =
+                entry.type() == type
+                        && entry.begin() % type.bytes() == 0
+                        && entry.end() - entry.begin() <= Integer.MAX_VALUE;
+        return canMap ? map(manager, file.path(), entry) : copy(manager, file.path(), entry, type);
+    }
+
+    private static NDArray map(NDManager manager, Path path, SafetensorsFile.Entry entry)
+            throws IOException {
+        try (FileChannel channel = FileChannel.open(path, StandardOpenOption.READ)) {
+            ByteBuffer memory =
+                    channel.map(
+                            FileChannel.MapMode.READ_ONLY,
+                            entry.begin(),
+                            entry.end() - entry.begin());
+            return LibTorch.get().wrap(manager, memory, entry.shape(), entry.type());
+        }
+    }
+
+    private static NDArray copy(
+            NDManager manager, Path path, SafetensorsFile.Entry entry, TorchType type)
+            throws IOException {
+        NDArray result = LibTorch.get().empty(manager, entry.shape(), type);
+        long elementBytes = entry.type().bytes();
+        try (NDManager scope = manager.newSubManager();
+                FileChannel channel = FileChannel.open(path, StandardOpenOption.READ)) {
+            NDArray flat = result.reshape(-1);
+            flat.attach(scope);
+            for (long begin = entry.begin(); begin < entry.end(); begin += WINDOW) {
+                long bytes = Math.min(WINDOW, entry.end() - begin);
+                ByteBuffer memory = channel.map(FileChannel.MapMode.READ_ONLY, begin, bytes);
+                Shape shape = new Shape(bytes / elementBytes);
+                long first = (begin - entry.begin()) / elementBytes;
+                NDArray source = LibTorch.get().wrap(scope, memory, shape, entry.type());
+                NDArray target = flat.get(new NDIndex("{}:{}", first, first + shape.size()));
+                LibTorch.get().copy(source, target);
+            }
+        }
+        return result;
+    }
+}

@@ -1,0 +1,355 @@
+package io.pbsattn.zoo.model;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.DataType;
+import ai.djl.ndarray.types.Shape;
+import io.pbsattn.PbsAttention;
+import io.pbsattn.PbsConfig;
+import io.pbsattn.layer.LayerOps;
+import io.pbsattn.torch.LibTorch;
+import io.pbsattn.torch.TorchType;
+import io.pbsattn.zoo.checkpoint.Checkpoint;
+import io.pbsattn.zoo.checkpoint.CheckpointException;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.Collections;
+import java.util.IdentityHashMap;
+import java.util.List;
+import java.util.Set;
+
+/**
+ * A decoder-only language model: embedding, layers, norm, output layer. It takes ids and gives
+ * logits. Its prefill runs layer by layer over the whole prompt, so that attention sees all of it;
+ * what surrounds attention runs in chunks of tokens, so that memory stays bounded. Instances may be
+ * used from several threads, each with its own cache.
+ *
+ * <p>Prompts are prefilled one by one; {@link #decode(NDArray, List)} runs a token of each of
+ * several sequences at once.
+ */
+public final class CausalLm {
+
+    private final DecoderConfig config;
+    private final Decoder decoder;
+    private final int contextLimit;
+    private final int maxBatch;
+    private final AttentionKind kind;
+
+    CausalLm(
+            DecoderConfig config,
+            CausalLmWeights weights,
+            RopeConfig rope,
+            LayerOps ops,
+            ModelOptions options) {
+        this.config = config;
+        decoder =
+                new Decoder(
+                        config,
+                        weights,
+                        rope,
+                        ops,
+                        LayerAttention.ofLayers(config, options, ops.type()));
+        kind = options.attention();
+        contextLimit = Math.min(options.contextLimit(), config.maxPositions());
+        maxBatch = options.maxBatch();
+    }
+
+    /**
+     * Loads a model from a Hugging Face folder.
+     *
+     * @param folder holds config.json and safetensors files
+     * @param options how it is to be run
+     * @param manager a manager of the PyTorch engine, which will own the weights
+     * @return the model
+     * @throws IOException if a file cannot be read
+     * @throws CheckpointException if the folder does not hold a supported model; names file and key
+     *     or tensor
+     * @throws IllegalStateException if the forced backend cannot run here
+     */
+    public static CausalLm load(Path folder, ModelOptions options, NDManager manager)
+            throws IOException, CheckpointException {
+        DecoderConfig config = DecoderConfig.read(folder);
+        LayerOps ops =
+                LayerOps.of(
+                        options.dtype() == null
+                                ? LayerOps.bestType(config.storedType())
+                                : options.dtype());
+        CausalLmWeights weights =
+                CausalLmWeights.read(Checkpoint.open(folder), config, ops.type(), manager);
+        RopeConfig rope = config.rope();
+        if (options.roundedFrequencies()) {
+            rope = rope.rounded(values -> rounded(values, config.storedType(), manager));
+        }
+        return new CausalLm(config, weights, rope, ops, options);
+    }
+
+    /**
+     * Returns a model that shares this one's weights and runs otherwise, dense beside sparse for
+     * example. The weights stay with the manager that loaded them.
+     *
+     * @param options how it is to be run; the element type and the rounding of frequencies stay
+     *     those of this model
+     * @return the model
+     * @throws IllegalArgumentException if the options ask for another element type
+     * @throws IllegalStateException if the forced backend cannot run here
+     */
+    public CausalLm sharing(ModelOptions options) {
+        if (options.dtype() != null && options.dtype() != dtype()) {
+            throw new IllegalArgumentException(
+                    "dtype: expected " + dtype() + " as loaded, found " + options.dtype());
+        }
+        return new CausalLm(config, decoder.weights(), decoder.rope(), decoder.ops(), options);
+    }
+
+    /**
+     * Returns the longest sequence that the model was made for.
+     *
+     * @return tokens
+     */
+    public int maxPositions() {
+        return config.maxPositions();
+    }
+
+    /**
+     * Returns the most tokens of a sequence: {@link #maxPositions}, or less if that was asked for.
+     *
+     * @return tokens, prompt and answer together
+     */
+    public int contextLimit() {
+        return contextLimit;
+    }
+
+    /**
+     * Returns the most sequences that are decoded together where several are to be answered.
+     *
+     * @return at least 1
+     */
+    public int maxBatch() {
+        return maxBatch;
+    }
+
+    /**
+     * Returns the number of tokens that the model knows.
+     *
+     * @return the vocabulary's size
+     */
+    public int vocabSize() {
+        return config.vocabSize();
+    }
+
+    /**
+     * Returns the attention of the prefill.
+     *
+     * @return the kind
+     */
+    public AttentionKind attention() {
+        return kind;
+    }
+
+    /**
+     * Returns the settings that a layer's prompts run with.
+     *
+     * @param layer 0 to the number of layers - 1
+     * @return the configuration; null for dense attention of PyTorch
+     */
+    public PbsConfig pbsConfig(int layer) {
+        PbsAttention operator = decoder.attentions().get(layer).operator();
+        return operator == null ? null : operator.config();
+    }
+
+    /**
+     * Returns the backend of the prefill's attention.
+     *
+     * @return its name; {@code pytorch} for dense attention where no kernels are to be had
+     */
+    public String backendName() {
+        return decoder.attentions().get(0).backendName();
+    }
+
+    /**
+     * Returns the type that the model computes in.
+     *
+     * @return float32 or bfloat16
+     */
+    public TorchType dtype() {
+        return decoder.ops().type();
+    }
+
+    /**
+     * Makes an empty cache.
+     *
+     * @param manager will own the cache
+     * @param batch the number of sequences, at least 1
+     * @param maxTokens the length that it may grow to
+     * @return the cache
+     * @throws IllegalArgumentException if there is no sequence, or the length is beyond the context
+     *     limit
+     */
+    public KvCache newCache(NDManager manager, int batch, int maxTokens) {
+        if (batch < 1) {
+            throw new IllegalArgumentException("batch: expected at least 1, found " + batch);
+        }
+        if (maxTokens < 1 || maxTokens > contextLimit) {
+            throw new IllegalArgumentException(
+                    "context limit: "
+                            + maxTokens
+                            + " tokens, the model takes 1 to "
+                            + contextLimit);
+        }
+        return new KvCache(manager, config, dtype(), batch, maxTokens);
+    }
+
+    /**
+     * Tells which rotary table the keys of a prompt are rotated by. Keys of different tables do not
+     * go together.
+     *
+     * @param tokens the prompt's length
+     * @return the table's index; the same for all lengths but with longrope and dynamic frequencies
+     */
+    public int keyTable(int tokens) {
+        return decoder.rope().keyTable(tokens);
+    }
+
+    /**
+     * Returns the memory that the cache of a sequence takes.
+     *
+     * @param tokens the sequence's length
+     * @return bytes
+     */
+    public long cacheBytes(int tokens) {
+        return KvCache.bytes(config, dtype(), tokens);
+    }
+
+    /**
+     * Runs a prompt, or the next part of one, through the model.
+     *
+     * <p>Where a sequence outgrows the rotary frequencies that the cached keys were turned by
+     * (longrope), what the cache holds is run again before the tokens.
+     *
+     * @param inputIds (batch, tokens) int64; they follow what the cache holds
+     * @param cache grows by the tokens; if the prefill fails it holds what it held before, or whole
+     *     chunks more
+     * @param options how to go about it
+     * @return the logits of the positions that were asked for
+     * @throws IllegalArgumentException if an id is unknown, there is no token, the cache is another
+     *     model's, or its limit is exceeded
+     */
+    public PrefillResult prefill(NDArray inputIds, KvCache cache, PrefillOptions options) {
+        checkCache(cache);
+        checkIds(inputIds, cache.batch());
+        cache.checkRoom(Math.toIntExact(inputIds.getShape().get(1)));
+        return new Prefill(decoder, options).run(inputIds, cache);
+    }
+
+    /**
+     * Runs one token of each sequence of a cache through the model.
+     *
+     * @param inputIds (batch, 1) int64
+     * @param cache grows by one token; if the step fails it holds what it held before
+     * @return logits (batch, vocabSize) float32, attached to the manager of the input
+     * @throws IllegalArgumentException if an id is unknown, the shape is another, the cache is
+     *     another model's, or its limit is exceeded
+     */
+    public NDArray decode(NDArray inputIds, KvCache cache) {
+        return decode(inputIds, List.of(cache));
+    }
+
+    /**
+     * Runs one token of each of some sequences of any lengths through the model. Weights are read
+     * once for all of them.
+     *
+     * @param inputIds (batch, 1) int64, in the order of the caches
+     * @param caches different ones of this model, with as many sequences together as there are
+     *     tokens; each grows by one token, or if the step fails holds what it held before
+     * @return logits (batch, vocabSize) float32, attached to the manager of the input
+     * @throws IllegalArgumentException if an id is unknown, the shape is another, a cache is there
+     *     twice or of another model, or its limit is exceeded
+     */
+    public NDArray decode(NDArray inputIds, List<KvCache> caches) {
+        Set<KvCache> different = Collections.newSetFromMap(new IdentityHashMap<>());
+        int sequences = 0;
+        for (KvCache cache : caches) {
+            checkCache(cache);
+            if (!different.add(cache)) {
+                throw new IllegalArgumentException("caches: the same cache is there twice");
+            }
+            sequences += cache.batch();
+        }
+        checkIds(inputIds, sequences);
+        if (inputIds.getShape().get(1) != 1) {
+            throw new IllegalArgumentException(
+                    "inputIds: expected one token of each sequence, found " + inputIds.getShape());
+        }
+        caches.forEach(cache -> cache.checkRoom(1));
+        return new DecodeStep(decoder, List.copyOf(caches)).run(inputIds);
+    }
+
+    /**
+     * Makes a cache ready to take a token; a step does it for caches that are not.
+     *
+     * @param scope owns what is needed meanwhile
+     * @param cache of this model
+     */
+    public void prepareStep(NDManager scope, KvCache cache) {
+        DecodeStep.prepare(scope, decoder, cache);
+    }
+
+    private static float[] rounded(float[] values, TorchType type, NDManager manager) {
+        try (NDManager scope = manager.newSubManager()) {
+            NDArray stored = LibTorch.get().toType(scope, scope.create(values), type);
+            return LibTorch.get().toType(scope, stored, TorchType.FLOAT32).toFloatArray();
+        }
+    }
+
+    private void checkCache(KvCache cache) {
+        if (!cache.isOf(config, dtype())) {
+            throw new IllegalArgumentException("cache: made by another model");
+        }
+    }
+
+    private void checkIds(NDArray inputIds, int sequences) {
+        int tokens = checkedLength(inputIds);
+        if (inputIds.getShape().get(0) != sequences) {
+            throw new IllegalArgumentException(
+                    "inputIds: expected batch "
+                            + sequences
+                            + " as in the cache, found "
+                            + inputIds.getShape().get(0));
+        }
+        long[] ids = inputIds.toLongArray();
+        for (int i = 0; i < ids.length; ++i) {
+            if (ids[i] < 0 || ids[i] >= config.vocabSize()) {
+                throw new IllegalArgumentException(
+                        "inputIds: expected 0 to "
+                                + (config.vocabSize() - 1)
+                                + ", found "
+                                + ids[i]
+                                + " at position "
+                                + i % tokens
+                                + " of sequence "
+                                + i / tokens);
+            }
+        }
+    }
+
+    /**
+     * Checks the form of input ids.
+     *
+     * @param inputIds expected to be int64 (batch, tokens)
+     * @return the number of tokens, at least 1
+     * @throws IllegalArgumentException if it is something else
+     */
+    public static int checkedLength(NDArray inputIds) {
+        Shape shape = inputIds.getShape();
+        if (inputIds.getDataType() != DataType.INT64
+                || shape.dimension() != 2
+                || shape.size() == 0) {
+            throw new IllegalArgumentException(
+                    "inputIds: expected int64 (batch, tokens) with at least one token, found "
+                            + inputIds.getDataType()
+                            + " "
+                            + shape);
+        }
+        return Math.toIntExact(shape.get(1));
+    }
+}
