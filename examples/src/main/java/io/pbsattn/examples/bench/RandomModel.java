@@ -20,11 +20,11 @@ import java.util.Random;
  * Writes a Llama checkpoint of random bfloat16 weights whose attention {@link SparsePrompt} can
  * make sparse.
  *
- * <p>Everything is normal noise, drawn from a table of 2^20 values at random places, except three
+ * <p>Everything is normal noise, drawn from a table of 2^20 values at random offsets, except three
  * things. Each embedding has as much in its first column as in all its noise, and in its second as
  * much of it as the token's level says, -1 to 1, see {@link SparsePrompt#level}. The query
  * projection of each head writes the first column, and the key projection the second, into the head
- * dimension that rotary positions turn least. So a token of level g gets {@value #LARGEST_LOGIT} g
+ * dimension that rotary positions rotate least. So a token of level g gets {@value #LARGEST_LOGIT} g
  * more on its logit from every query, in every layer: the projections back into the residual stream
  * are small.
  */
@@ -180,9 +180,9 @@ public final class RandomModel {
     }
 
     private void addNoise(float[] row, float spread) {
-        int place = random.nextInt(TABLE);
+        int index = random.nextInt(TABLE);
         for (int i = 0; i < row.length; ++i) {
-            row[i] = spread * noise[(place + i) % TABLE];
+            row[i] = spread * noise[(index + i) % TABLE];
         }
     }
 

@@ -87,11 +87,11 @@ public final class SparseInputs {
      * straight on over the logarithm of the length.
      */
     public static double paperDensity(int seqlen) {
-        double place = Math.log((double) seqlen / PAPER_FIRST) / Math.log(2);
-        int before = (int) Math.max(0, Math.min(PAPER_DENSITIES.length - 2, Math.floor(place)));
+        double index = Math.log((double) seqlen / PAPER_FIRST) / Math.log(2);
+        int before = (int) Math.max(0, Math.min(PAPER_DENSITIES.length - 2, Math.floor(index)));
         double from = PAPER_DENSITIES[before];
         double to = PAPER_DENSITIES[before + 1];
-        return Math.max(0.05, Math.min(1, from + (place - before) * (to - from)));
+        return Math.max(0.05, Math.min(1, from + (index - before) * (to - from)));
     }
 
     public NDArray q() {

@@ -29,10 +29,10 @@ public final class SparsePrompt {
 
     /** The strength for a length, straight on between and beyond the lengths of the table. */
     public static double strength(int tokens) {
-        double place = Math.log((double) tokens / FIRST_LENGTH) / Math.log(2);
-        int before = (int) Math.max(0, Math.min(STRENGTHS.length - 2, Math.floor(place)));
+        double index = Math.log((double) tokens / FIRST_LENGTH) / Math.log(2);
+        int before = (int) Math.max(0, Math.min(STRENGTHS.length - 2, Math.floor(index)));
         double slope = STRENGTHS[before + 1] - STRENGTHS[before];
-        return Math.max(0, Math.min(1, STRENGTHS[before] + (place - before) * slope));
+        return Math.max(0, Math.min(1, STRENGTHS[before] + (index - before) * slope));
     }
 
     /** Token ids below vocabSize. */

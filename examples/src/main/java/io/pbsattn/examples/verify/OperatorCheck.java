@@ -47,7 +47,7 @@ public final class OperatorCheck {
      * @param passed whether everything holds
      * @param outError error of the output
      * @param lseError error of log-sum-exp
-     * @param orderViolations neighbouring keys in the wrong order, and places that are not of the
+     * @param orderViolations neighbouring keys in the wrong order, and indexes that are not of the
      *     key's segment
      * @param maskMismatches blocks that are kept and should not be, or the reverse
      * @param density share of the causal blocks that were computed
@@ -168,16 +168,16 @@ public final class OperatorCheck {
                 int[] order = trace.indices(b, h);
                 int base = (b * heads + h) * complete;
                 BitSet seen = new BitSet();
-                for (int place = 0; place < order.length; ++place) {
-                    seen.set(order[place]);
+                for (int index = 0; index < order.length; ++index) {
+                    seen.set(order[index]);
                     boolean own =
-                            place < complete
-                                    ? place / segment == order[place] / segment
-                                    : place == order[place];
+                            index < complete
+                                    ? index / segment == order[index] / segment
+                                    : index == order[index];
                     violations += own ? 0 : 1;
-                    if (own && place + 1 < complete && (place + 1) % segment != 0) {
-                        float here = all[base + order[place]];
-                        float next = all[base + order[place + 1]];
+                    if (own && index + 1 < complete && (index + 1) % segment != 0) {
+                        float here = all[base + order[index]];
+                        float next = all[base + order[index + 1]];
                         violations += next > here * (1 + SCORE_TOLERANCE) ? 1 : 0;
                     }
                 }

@@ -28,7 +28,7 @@ public final class Checkpoint {
     private static final String INDEX = "model.safetensors.index.json";
 
     /** Bytes that are mapped at a time; a mapping holds at most 2 GiB, a tensor may hold more. */
-    private static final long WINDOW = 1 << 30;
+    private static final long MAPPING_BYTES = 1 << 30;
 
     private final Path folder;
     private final Map<String, SafetensorsFile> files;
@@ -38,6 +38,14 @@ public final class Checkpoint {
         this.files = files;
     }
 
+    /**
+     * Opens the files of a folder; tensors are read when they are asked for.
+     *
+     * @param folder holds the files
+     * @return the checkpoint
+     * @throws IOException if a file cannot be read
+     * @throws CheckpointException if there is no checkpoint, or a file is damaged; names the file
+     */
     public static Checkpoint open(Path folder) throws IOException, CheckpointException {
         Map<String, SafetensorsFile> files = new HashMap<>();
         if (Files.exists(folder.resolve(SINGLE))) {
@@ -110,6 +118,11 @@ public final class Checkpoint {
         return folder.resolve(name);
     }
 
+    /**
+     * Returns the names of all tensors.
+     *
+     * @return the names
+     */
     public Set<String> names() {
         return files.keySet();
     }
@@ -127,6 +140,7 @@ public final class Checkpoint {
      * @param expected the shape that the model needs
      * @param type the element type that the model needs
      * @return the array
+     * @throws IOException if the file cannot be read
      * @throws CheckpointException if the tensor is missing, or of another shape or kind
      */
     public NDArray read(NDManager manager, String name, Shape expected, TorchType type)
@@ -182,8 +196,8 @@ public final class Checkpoint {
                 FileChannel channel = FileChannel.open(path, StandardOpenOption.READ)) {
             NDArray flat = result.reshape(-1);
             flat.attach(scope);
-            for (long begin = entry.begin(); begin < entry.end(); begin += WINDOW) {
-                long bytes = Math.min(WINDOW, entry.end() - begin);
+            for (long begin = entry.begin(); begin < entry.end(); begin += MAPPING_BYTES) {
+                long bytes = Math.min(MAPPING_BYTES, entry.end() - begin);
                 ByteBuffer memory = channel.map(FileChannel.MapMode.READ_ONLY, begin, bytes);
                 Shape shape = new Shape(bytes / elementBytes);
                 long first = (begin - entry.begin()) / elementBytes;

@@ -22,6 +22,14 @@ public final class JsonFile {
         this.json = json;
     }
 
+    /**
+     * Reads a file.
+     *
+     * @param file holds one JSON object
+     * @return the object
+     * @throws IOException if it cannot be read
+     * @throws CheckpointException if it holds something else; names the file
+     */
     public static JsonFile read(Path file) throws IOException, CheckpointException {
         if (!Files.isRegularFile(file)) {
             throw new CheckpointException(file + ": no such file");
@@ -37,20 +45,42 @@ public final class JsonFile {
         }
     }
 
+    /**
+     * Tells whether a key has a value.
+     *
+     * @param key the key
+     * @return false if it is missing or null
+     */
     public boolean has(String key) {
         return json.has(key) && !json.get(key).isJsonNull();
     }
 
-    /** Whether a key is there at all, be it null. */
+    /**
+     * Tells whether a key is there at all, be it null.
+     *
+     * @param key the key
+     * @return false if it is missing
+     */
     public boolean states(String key) {
         return json.has(key);
     }
 
-    /** Whether any of the values is an object itself. */
+    /**
+     * Tells whether any of the values is an object itself.
+     *
+     * @return true if one is
+     */
     public boolean holdsObjects() {
         return json.asMap().values().stream().anyMatch(JsonElement::isJsonObject);
     }
 
+    /**
+     * Returns a value.
+     *
+     * @param key the key
+     * @return the value, which is not null
+     * @throws CheckpointException if it is missing; names file and key
+     */
     public JsonElement get(String key) throws CheckpointException {
         if (!has(key)) {
             throw new CheckpointException(name + ": key '" + key + "' is missing");
@@ -58,6 +88,13 @@ public final class JsonFile {
         return json.get(key);
     }
 
+    /**
+     * Returns an object within this one.
+     *
+     * @param key the key
+     * @return the object
+     * @throws CheckpointException if it is missing or something else; names file and key
+     */
     public JsonFile object(String key) throws CheckpointException {
         JsonElement element = get(key);
         if (!element.isJsonObject()) {
@@ -66,6 +103,13 @@ public final class JsonFile {
         return new JsonFile(name + ": " + key, element.getAsJsonObject());
     }
 
+    /**
+     * Returns a string.
+     *
+     * @param key the key
+     * @return the string
+     * @throws CheckpointException if it is missing or something else; names file and key
+     */
     public String string(String key) throws CheckpointException {
         JsonElement element = get(key);
         if (!element.isJsonPrimitive()) {
@@ -74,6 +118,13 @@ public final class JsonFile {
         return element.getAsString();
     }
 
+    /**
+     * Returns a positive integer.
+     *
+     * @param key the key
+     * @return 1 or more
+     * @throws CheckpointException if it is missing or something else; names file and key
+     */
     public int positive(String key) throws CheckpointException {
         double value = number(key);
         if (value < 1 || value > Integer.MAX_VALUE || value != Math.rint(value)) {
@@ -82,11 +133,26 @@ public final class JsonFile {
         return (int) value;
     }
 
+    /**
+     * Returns a positive integer.
+     *
+     * @param key the key
+     * @param missing stands in where it is missing or null
+     * @return the number
+     * @throws CheckpointException if it is something else; names file and key
+     */
     public int positive(String key, int missing) throws CheckpointException {
         return has(key) ? positive(key) : missing;
     }
 
-    /** A number of things, which may be 0. */
+    /**
+     * Returns a number of things, which may be 0.
+     *
+     * @param key the key
+     * @param missing stands in where it is missing or null
+     * @return 0 or more
+     * @throws CheckpointException if it is something else; names file and key
+     */
     public int count(String key, int missing) throws CheckpointException {
         double value = number(key, missing);
         if (value < 0 || value > Integer.MAX_VALUE || value != Math.rint(value)) {
@@ -95,6 +161,13 @@ public final class JsonFile {
         return (int) value;
     }
 
+    /**
+     * Returns a list of strings.
+     *
+     * @param key the key
+     * @return the strings
+     * @throws CheckpointException if it is missing or something else; names file and key
+     */
     public List<String> strings(String key) throws CheckpointException {
         List<String> strings = new ArrayList<>();
         for (JsonElement element : array(key, "a list of strings")) {
@@ -106,6 +179,13 @@ public final class JsonFile {
         return strings;
     }
 
+    /**
+     * Returns a list of numbers.
+     *
+     * @param key the key
+     * @return the numbers, all of them finite
+     * @throws CheckpointException if it is missing or something else; names file and key
+     */
     public List<Double> numbers(String key) throws CheckpointException {
         List<Double> numbers = new ArrayList<>();
         for (JsonElement element : array(key, "a list of numbers")) {
@@ -126,6 +206,13 @@ public final class JsonFile {
         return element.getAsJsonArray();
     }
 
+    /**
+     * Returns a number.
+     *
+     * @param key the key
+     * @return the number, which is finite
+     * @throws CheckpointException if it is missing or something else; names file and key
+     */
     public double number(String key) throws CheckpointException {
         JsonElement element = get(key);
         try {
@@ -139,14 +226,37 @@ public final class JsonFile {
         throw wrong(key, "a number");
     }
 
+    /**
+     * Returns a number.
+     *
+     * @param key the key
+     * @param missing stands in where it is missing or null
+     * @return the number
+     * @throws CheckpointException if it is something else; names file and key
+     */
     public double number(String key, double missing) throws CheckpointException {
         return has(key) ? number(key) : missing;
     }
 
+    /**
+     * Returns a flag, false where it is missing or null.
+     *
+     * @param key the key
+     * @return the flag
+     * @throws CheckpointException if it is something else; names file and key
+     */
     public boolean flag(String key) throws CheckpointException {
         return flag(key, false);
     }
 
+    /**
+     * Returns a flag.
+     *
+     * @param key the key
+     * @param missing stands in where it is missing or null
+     * @return the flag
+     * @throws CheckpointException if it is something else; names file and key
+     */
     public boolean flag(String key, boolean missing) throws CheckpointException {
         if (!has(key)) {
             return missing;
@@ -158,6 +268,13 @@ public final class JsonFile {
         return element.getAsBoolean();
     }
 
+    /**
+     * Makes the error of a value that is not what it should be.
+     *
+     * @param key the key
+     * @param expected what it should be
+     * @return the error, which names file, key and value
+     */
     public CheckpointException wrong(String key, String expected) {
         return new CheckpointException(
                 name + ": key '" + key + "': expected " + expected + ", found " + json.get(key));

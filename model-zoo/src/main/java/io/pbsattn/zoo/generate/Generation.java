@@ -42,7 +42,11 @@ public final class Generation implements Iterator<String>, AutoCloseable {
         this.stops = new StopStrings(stops);
     }
 
-    /** Says what is done once the answer has ended or is closed. */
+    /**
+     * Says what is done once the answer has ended or is closed.
+     *
+     * @param action is run once
+     */
     public void whenClosed(Runnable action) {
         onClose = action;
     }
@@ -145,12 +149,20 @@ public final class Generation implements Iterator<String>, AutoCloseable {
         onClose.run();
     }
 
-    /** The tokens of the answer; who reads them takes them away. */
+    /**
+     * Returns the tokens of the answer; who reads them takes them away.
+     *
+     * @return the stream
+     */
     public TokenStream tokens() {
         return tokens;
     }
 
-    /** An answer that has ended, to be read once more as one piece. */
+    /**
+     * Makes an answer that has ended readable once more, as one piece.
+     *
+     * @return this answer
+     */
     public Generation again() {
         piece = text.toString();
         return this;

@@ -21,7 +21,11 @@ public record GenerationSettings(
     /**
      * Settles options by what a model's folder says and its context takes.
      *
+     * @param model is to continue the prompt
+     * @param config what its folder says about generation
      * @param prompt ids
+     * @param options what the caller wants
+     * @return the settings
      * @throws IllegalArgumentException if the prompt is empty or leaves no room for an answer in
      *     the model's context
      */

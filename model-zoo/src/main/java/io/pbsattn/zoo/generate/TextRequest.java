@@ -35,15 +35,30 @@ public final class TextRequest {
         stops = options.stop();
     }
 
+    /**
+     * Returns the prompt.
+     *
+     * @return ids
+     */
     public long[] ids() {
         return ids;
     }
 
+    /**
+     * Returns how the prompt is continued.
+     *
+     * @return the settings
+     */
     public GenerationSettings settings() {
         return settings;
     }
 
-    /** The answer of a stream that continues the prompt. */
+    /**
+     * Makes the answer.
+     *
+     * @param tokens continue the prompt
+     * @return their text
+     */
     public Generation answer(TokenStream tokens) {
         return new Generation(tokens, detokenizer, stops);
     }

@@ -10,7 +10,7 @@ import java.util.List;
 /**
  * Continues prompts, one after another or several in a batch, and keeps their caches: what a prompt
  * shares with what was read and answered before is not run again. Each stream of a batch has a
- * place with a cache of its own, which another one takes when it has ended.
+ * slot with a cache of its own, which another one takes when it has ended.
  */
 public final class TokenGenerator implements AutoCloseable {
 
@@ -21,15 +21,29 @@ public final class TokenGenerator implements AutoCloseable {
 
     private final CausalLm model;
     private final NDManager manager;
-    private final List<Place> places = new ArrayList<>();
+    private final List<Slot> slots = new ArrayList<>();
     private DecodeBatch batch;
 
+    /**
+     * Constructs a generator.
+     *
+     * @param model continues the prompts
+     * @param manager will own the caches
+     */
     public TokenGenerator(CausalLm model, NDManager manager) {
         this.model = model;
         this.manager = manager.newSubManager();
     }
 
-    /** Begins to continue a single prompt, whose cache is released when the stream ends. */
+    /**
+     * Begins to continue a single prompt, whose cache is released when the stream ends.
+     *
+     * @param model continues the prompt
+     * @param manager will own the cache
+     * @param prompt ids, at least one
+     * @param settings how to go about it
+     * @return the stream, to be closed
+     */
     public static TokenStream once(
             CausalLm model, NDManager manager, long[] prompt, GenerationSettings settings) {
         TokenGenerator generator = new TokenGenerator(model, manager);
@@ -55,7 +69,7 @@ public final class TokenGenerator implements AutoCloseable {
      * @throws IllegalStateException if a stream before has not ended
      */
     void begin() {
-        if (!places.stream().allMatch(Place::isFree)) {
+        if (!slots.stream().allMatch(Slot::isFree)) {
             throw new IllegalStateException(
                     "the generation before has neither ended nor been closed");
         }
@@ -74,42 +88,42 @@ public final class TokenGenerator implements AutoCloseable {
         DecodeBatch joined = batch;
         // While a beginning is copied, no step writes to the caches.
         synchronized (joined) {
-            Place place = placeFor(prompt, TokenStream.room(prompt.length, settings));
-            place.stream =
+            Slot slot = slotFor(prompt, TokenStream.room(prompt.length, settings));
+            slot.stream =
                     new TokenStream(
                             model,
-                            place.cache,
+                            slot.cache,
                             manager.newSubManager(),
                             prompt,
-                            place.cache.length(),
+                            slot.cache.length(),
                             settings,
                             joined,
                             onEnd);
-            return place.stream;
+            return slot.stream;
         }
     }
 
     /** Ends a batch, all of whose streams have ended: the longest cache is kept. */
     void end() {
-        places.sort(Comparator.comparingInt((Place place) -> place.cache.length()).reversed());
-        while (places.size() > 1) {
-            places.remove(1).cache.close();
+        slots.sort(Comparator.comparingInt((Slot slot) -> slot.cache.length()).reversed());
+        while (slots.size() > 1) {
+            slots.remove(1).cache.close();
         }
     }
 
     /**
-     * A free place whose cache holds the longest beginning of the prompt that is to be had: its
+     * A free slot whose cache holds the longest beginning of the prompt that is to be had: its
      * own, cut back to it, or a copy of another one's.
      *
      * @param room tokens that the cache is to be large enough for
      */
-    private Place placeFor(long[] prompt, int room) {
-        Place free = places.stream().filter(Place::isFree).max(byShared(prompt)).orElse(null);
+    private Slot slotFor(long[] prompt, int room) {
+        Slot free = slots.stream().filter(Slot::isFree).max(byShared(prompt)).orElse(null);
         if (free == null) {
-            free = new Place(model.newCache(manager, 1, model.contextLimit()));
-            places.add(free);
+            free = new Slot(model.newCache(manager, 1, model.contextLimit()));
+            slots.add(free);
         }
-        Place best = places.stream().max(byShared(prompt)).orElseThrow();
+        Slot best = slots.stream().max(byShared(prompt)).orElseThrow();
         int shared = reusable(best, prompt);
         if (shared > reusable(free, prompt)) {
             free.cache.copyFrom(best.cache, shared, room);
@@ -119,16 +133,16 @@ public final class TokenGenerator implements AutoCloseable {
         return free;
     }
 
-    private Comparator<Place> byShared(long[] prompt) {
-        return Comparator.comparingInt(place -> reusable(place, prompt));
+    private Comparator<Slot> byShared(long[] prompt) {
+        return Comparator.comparingInt(slot -> reusable(slot, prompt));
     }
 
     /**
      * What a cache saves: tokens whose keys are what they would be without it. The last token runs
      * in any case, for its logits.
      */
-    private int reusable(Place place, long[] prompt) {
-        int same = place.cache.sharedTokens(prompt, model.keyTable(prompt.length));
+    private int reusable(Slot slot, long[] prompt) {
+        int same = slot.cache.sharedTokens(prompt, model.keyTable(prompt.length));
         int shared = Math.min(same, prompt.length - 1);
         return shared < MIN_REUSED_TOKENS ? 0 : shared;
     }
@@ -136,21 +150,21 @@ public final class TokenGenerator implements AutoCloseable {
     /** {@inheritDoc} */
     @Override
     public void close() {
-        for (Place place : places) {
-            if (place.stream != null) {
-                place.stream.close();
+        for (Slot slot : slots) {
+            if (slot.stream != null) {
+                slot.stream.close();
             }
         }
         manager.close();
     }
 
     /** A cache and the stream that it serves, or has served last. */
-    private static final class Place {
+    private static final class Slot {
 
         private final KvCache cache;
         private TokenStream stream;
 
-        Place(KvCache cache) {
+        Slot(KvCache cache) {
             this.cache = cache;
         }
 

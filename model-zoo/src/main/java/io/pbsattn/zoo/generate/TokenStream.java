@@ -249,7 +249,11 @@ public final class TokenStream implements PrimitiveIterator.OfLong, AutoCloseabl
         }
     }
 
-    /** Reads the answer to its end and gives all of it. */
+    /**
+     * Reads the answer to its end.
+     *
+     * @return all of its ids
+     */
     public long[] rest() {
         // Between two tokens others may be closed.
         while (hasNext()) {
@@ -260,7 +264,12 @@ public final class TokenStream implements PrimitiveIterator.OfLong, AutoCloseabl
         }
     }
 
-    /** The tokens as lists of one id (1, 1), which a manager owns; closing it ends the answer. */
+    /**
+     * Returns the tokens as lists of one id (1, 1).
+     *
+     * @param manager owns the ids
+     * @return the lists; closing the stream ends the answer
+     */
     public Stream<NDList> lists(NDManager manager) {
         Shape shape = new Shape(1, 1);
         return StreamSupport.longStream(

@@ -223,7 +223,7 @@ public final class CausalLm {
     /**
      * Runs a prompt, or the next part of one, through the model.
      *
-     * <p>Where a sequence outgrows the rotary frequencies that the cached keys were turned by
+     * <p>Where a sequence outgrows the rotary frequencies that the cached keys were rotated by
      * (longrope), what the cache holds is run again before the tokens.
      *
      * @param inputIds (batch, tokens) int64; they follow what the cache holds

@@ -84,8 +84,8 @@ final class DecodeStep {
                 caches.stream()
                         .flatMapToInt(c -> IntStream.generate(c::length).limit(c.batch()))
                         .toArray();
-        RotaryEmbedding turns = RotaryEmbedding.ofLast(scope, decoder.rope(), positions);
-        LayerBuffers space = LayerBuffers.create(scope, config, ops, rows);
+        RotaryEmbedding rotation = RotaryEmbedding.ofLast(scope, decoder.rope(), positions);
+        LayerBuffers buffers = LayerBuffers.create(scope, config, ops, rows);
         Shape ofQueries = new Shape(rows, config.qWidth());
         Shape ofKeys = new Shape(config.numKvHeads(), rows, config.headDim());
         NDArray queries = LibTorch.get().empty(scope, ofQueries, ops.type());
@@ -94,7 +94,7 @@ final class DecodeStep {
         NDArray values = LibTorch.get().empty(scope, ofKeys, ops.type());
         for (int l = 0; l < config.numLayers(); ++l) {
             DecoderLayer layer = decoder.weights().layers().get(l);
-            layer.project(ops, space, turns, hidden, queries, keys, values);
+            layer.project(ops, buffers, rotation, hidden, queries, keys, values);
             int row = 0;
             for (KvCache cache : caches) {
                 try (NDManager sequence = scope.newSubManager()) {
@@ -110,7 +110,7 @@ final class DecodeStep {
                 }
                 row += cache.batch();
             }
-            layer.finish(ops, space, attended, hidden);
+            layer.finish(ops, buffers, attended, hidden);
         }
         return hidden;
     }

@@ -21,6 +21,6 @@ public record Decoder(
 
     /** Tells whether a sequence of a length cannot go on with the keys of a cache. */
     boolean needsNewKeys(KvCache cache, int length) {
-        return rope.needsNewKeys() && cache.turnedBy(rope.keyTable(length)) < cache.length();
+        return rope.needsNewKeys() && cache.rotatedBy(rope.keyTable(length)) < cache.length();
     }
 }

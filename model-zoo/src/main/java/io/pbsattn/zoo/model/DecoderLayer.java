@@ -17,8 +17,8 @@ record DecoderLayer(RmsNorm attentionNorm, SelfAttention attention, RmsNorm mlpN
     /**
      * What comes before attention: queries, keys and values of some rows.
      *
-     * @param space for that many rows, overwritten
-     * @param turns of these rows
+     * @param buffers for that many rows, overwritten
+     * @param rotation of these rows
      * @param residual (rows, hidden) float32
      * @param queries (rows, numQHeads * headDim), overwritten
      * @param keys (numKvHeads, rows, headDim), overwritten
@@ -26,26 +26,26 @@ record DecoderLayer(RmsNorm attentionNorm, SelfAttention attention, RmsNorm mlpN
      */
     void project(
             LayerOps ops,
-            LayerBuffers space,
-            RotaryEmbedding turns,
+            LayerBuffers buffers,
+            RotaryEmbedding rotation,
             NDArray residual,
             NDArray queries,
             NDArray keys,
             NDArray values) {
-        attentionNorm.apply(ops, residual, space.rows());
-        attention.project(ops, space, turns, queries, keys, values);
+        attentionNorm.apply(ops, residual, buffers.rows());
+        attention.project(ops, buffers, rotation, queries, keys, values);
     }
 
     /**
      * What comes after attention.
      *
-     * @param space for that many rows, overwritten
+     * @param buffers for that many rows, overwritten
      * @param attended (rows, numQHeads * headDim), what attention has made of the queries
      * @param residual (rows, hidden) float32, added to
      */
-    void finish(LayerOps ops, LayerBuffers space, NDArray attended, NDArray residual) {
+    void finish(LayerOps ops, LayerBuffers buffers, NDArray attended, NDArray residual) {
         ops.addLinear(attended, attention.o(), residual);
-        mlpNorm.apply(ops, residual, space.rows());
-        mlp.addTo(ops, space.rows(), space.wide(), residual);
+        mlpNorm.apply(ops, residual, buffers.rows());
+        mlp.addTo(ops, buffers.rows(), buffers.wide(), residual);
     }
 }

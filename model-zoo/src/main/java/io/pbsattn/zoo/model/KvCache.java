@@ -13,7 +13,7 @@ import java.util.Arrays;
  * was asked for.
  *
  * <p>Each layer has keys and values (batch, numKvHeads, capacity, headDim); attention reads views
- * of them. Keys are as the layers' attention sees them: turned to their positions. A layer with a
+ * of them. Keys are as the layers' attention sees them: rotated to their positions. A layer with a
  * sliding window keeps all of its keys too, and reads those in the window.
  */
 public final class KvCache implements AutoCloseable {
@@ -31,7 +31,7 @@ public final class KvCache implements AutoCloseable {
     private final NDArray[] arrays;
     private final long[][] ids;
 
-    /** Which of the model's rotary tables the keys of each token were turned by. */
+    /** Which of the model's rotary tables the keys of each token were rotated by. */
     private int[] keyTables = {};
 
     private int capacity;
@@ -74,7 +74,11 @@ public final class KvCache implements AutoCloseable {
         return maxTokens;
     }
 
-    /** Returns the number of tokens that there is room for without growing. */
+    /**
+     * Returns the number of tokens that there is room for without growing.
+     *
+     * @return tokens
+     */
     public int capacity() {
         return capacity;
     }
@@ -144,6 +148,7 @@ public final class KvCache implements AutoCloseable {
     /**
      * Makes room for more tokens.
      *
+     * @param tokens how many
      * @throws IllegalArgumentException if they would not fit into the limit
      */
     public void reserve(int tokens) {
@@ -184,14 +189,14 @@ public final class KvCache implements AutoCloseable {
     }
 
     /**
-     * The place (numKvHeads, rows, headDim) for a sequence's keys that follow what the cache holds;
+     * The slots (numKvHeads, rows, headDim) for a sequence's keys that follow what the cache holds;
      * a view that a manager owns.
      */
     NDArray newKeys(NDManager scope, int layer, long sequence, int begin, int end) {
         return arrays[ARRAYS_PER_LAYER * layer].get(scope, newRows(sequence, begin, end));
     }
 
-    /** The place for their values. */
+    /** The slots for their values. */
     NDArray newValues(NDManager scope, int layer, long sequence, int begin, int end) {
         return arrays[ARRAYS_PER_LAYER * layer + 1].get(scope, newRows(sequence, begin, end));
     }
@@ -204,7 +209,7 @@ public final class KvCache implements AutoCloseable {
      * Counts tokens as held, once every layer has written them.
      *
      * @param more (batch, tokens), flat
-     * @param table which of the model's rotary tables their keys were turned by
+     * @param table which of the model's rotary tables their keys were rotated by
      */
     void advance(long[] more, int table) {
         int tokens = more.length / batch;
@@ -215,8 +220,8 @@ public final class KvCache implements AutoCloseable {
         length += tokens;
     }
 
-    /** Counts the tokens from the first on whose keys were turned by a rotary table. */
-    int turnedBy(int table) {
+    /** Counts the tokens from the first on whose keys were rotated by a rotary table. */
+    int rotatedBy(int table) {
         int tokens = 0;
         while (tokens < length && keyTables[tokens] == table) {
             ++tokens;
@@ -227,16 +232,19 @@ public final class KvCache implements AutoCloseable {
     /**
      * Counts the tokens that the first sequence and a prompt begin with in common, keys and all.
      *
-     * @param table which of the model's rotary tables the prompt's keys are to be turned by
+     * @param prompt ids
+     * @param table which of the model's rotary tables the prompt's keys are to be rotated by
+     * @return tokens
      */
     public int sharedTokens(long[] prompt, int table) {
         int different = Arrays.mismatch(ids[0], 0, length, prompt, 0, prompt.length);
-        return Math.min(different < 0 ? length : different, turnedBy(table));
+        return Math.min(different < 0 ? length : different, rotatedBy(table));
     }
 
     /**
      * Replaces what the cache holds by the beginning of another cache of the same model and batch.
      *
+     * @param other is read
      * @param tokens how many, at most what the other one holds
      * @param room tokens that the cache is to be large enough for, so that it does not grow, and
      *     copy all of it once more, when others follow; at least those
@@ -289,7 +297,15 @@ public final class KvCache implements AutoCloseable {
         other.length = 0;
     }
 
-    /** A view of a layer's keys begin..end-1, attached to a manager. */
+    /**
+     * Returns a view of a layer's keys.
+     *
+     * @param scope will own the view
+     * @param layer 0 to the number of layers - 1
+     * @param begin the first token
+     * @param end the token after the last
+     * @return (batch, numKvHeads, end - begin, headDim)
+     */
     public NDArray keys(NDManager scope, int layer, int begin, int end) {
         return arrays[ARRAYS_PER_LAYER * layer].get(scope, new NDIndex(":, :, {}:{}", begin, end));
     }

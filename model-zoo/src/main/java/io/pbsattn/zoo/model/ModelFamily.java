@@ -106,7 +106,7 @@ enum ModelFamily {
         return this == PHI3 ? 1e-5 : 1e-6;
     }
 
-    /** Whether it may be that only the first elements of each head turn. */
+    /** Whether it may be that only the first elements of each head rotate. */
     boolean hasPartialRotary() {
         return this == PHI3;
     }
@@ -160,7 +160,7 @@ enum ModelFamily {
      * @param qkvBias whether those to queries, keys and values have biases
      * @param outputBias whether attention's output projection has one
      * @param mlpBias whether those of the feed-forward network have biases
-     * @param qkNorm whether queries and keys are normalised, head by head, before they turn
+     * @param qkNorm whether queries and keys are normalised, head by head, before they rotate
      * @param fused whether the checkpoint has queries, keys and values in one weight, and gate and
      *     up too
      */

@@ -73,7 +73,7 @@ public final class Prefill {
     }
 
     /**
-     * Runs what a cache holds again, for keys that are turned as those of a sequence of a length.
+     * Runs what a cache holds again, for keys that are rotated as those of a sequence of a length.
      * If that fails the cache is as it was.
      */
     void renewKeys(NDManager scope, KvCache cache, int length) {
@@ -123,14 +123,14 @@ public final class Prefill {
         long batch = ids.getShape().get(0);
         int rows = (int) ids.getShape().get(1);
         int first = cache.length();
-        RotaryEmbedding turns =
+        RotaryEmbedding rotation =
                 RotaryEmbedding.of(scope, decoder.rope(), length, first, first + rows);
         NDArray hidden = decoder.weights().embed(scope, ids);
         NDArray queries = emptyQueries(scope, batch, rows);
-        LayerBuffers space = LayerBuffers.create(scope, config, ops, Math.min(rows, LINEAR_CHUNK));
+        LayerBuffers buffers = LayerBuffers.create(scope, config, ops, Math.min(rows, LINEAR_CHUNK));
         for (int l = 0; l < config.numLayers(); ++l) {
             try (NDManager layerScope = scope.newSubManager()) {
-                forwardLayer(layerScope, space, l, hidden, queries, turns, cache);
+                forwardLayer(layerScope, buffers, l, hidden, queries, rotation, cache);
             }
             done += rows;
             options.listener().onProgress(done, total);
@@ -159,11 +159,11 @@ public final class Prefill {
      */
     private void forwardLayer(
             NDManager scope,
-            LayerBuffers workspace,
+            LayerBuffers buffers,
             int l,
             NDArray hidden,
             NDArray queries,
-            RotaryEmbedding turns,
+            RotaryEmbedding rotation,
             KvCache cache) {
         DecoderLayer layer = decoder.weights().layers().get(l);
         long batch = hidden.getShape().get(0);
@@ -175,8 +175,8 @@ public final class Prefill {
                 (chunk, b, begin, end) ->
                         layer.project(
                                 ops,
-                                workspace.first(chunk, end - begin),
-                                turns.rows(chunk, begin, end),
+                                buffers.first(chunk, end - begin),
+                                rotation.rows(chunk, begin, end),
                                 hidden.get(chunk, rowsOf(b, begin, end)),
                                 queries.get(chunk, rowsOf(b, begin, end)),
                                 cache.newKeys(chunk, l, b, begin, end),
@@ -195,7 +195,7 @@ public final class Prefill {
                 (chunk, b, begin, end) ->
                         layer.finish(
                                 ops,
-                                workspace.first(chunk, end - begin),
+                                buffers.first(chunk, end - begin),
                                 rowsOfHeads.get(chunk, rowsOf(b, begin, end)),
                                 hidden.get(chunk, rowsOf(b, begin, end))));
     }

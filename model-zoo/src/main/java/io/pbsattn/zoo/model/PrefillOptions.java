@@ -55,13 +55,21 @@ public final class PrefillOptions {
         return chunkTokens;
     }
 
+    /**
+     * Returns who is told how far the prefill is.
+     *
+     * @return the listener
+     */
     public ProgressListener listener() {
         return listener;
     }
 
     /**
-     * These options with another listener and the logits of the last position, those that an answer
-     * begins with; the caller's own stay as they are.
+     * Returns these options with another listener and the logits of the last position, those that
+     * an answer begins with; the caller's own stay as they are.
+     *
+     * @param other is told how far the prefill is
+     * @return other options
      */
     public PrefillOptions forAnswer(ProgressListener other) {
         PrefillOptions copy = new PrefillOptions();

@@ -4,11 +4,11 @@ import java.util.function.IntFunction;
 import java.util.function.UnaryOperator;
 
 /**
- * Rotary position embedding: how fast each pair of a head's elements turns with the position. A
+ * Rotary position embedding: how fast each pair of a head's elements rotates with the position. A
  * table of frequencies holds for sequences up to a length; where the kind has it so, longer ones
  * have others.
  *
- * <p>Keys in a cache are turned already, by the table of the sequence that they were computed in. A
+ * <p>Keys in a cache are rotated already, by the table of the sequence that they were computed in. A
  * longer sequence may have another one, see {@link #keyTable}; whether it can go on with them is a
  * matter of the kind, see {@link #needsNewKeys}.
  */
@@ -106,11 +106,11 @@ final class RopeConfig {
     }
 
     /**
-     * Returns the angle by which each pair turns from one position to the next.
+     * Returns the angle by which each pair rotates from one position to the next.
      *
      * @param tokens length of the sequence
      * @return (pairs) radians, rounded to float32 as in transformers; elements of a head that are
-     *     in no pair do not turn
+     *     in no pair do not rotate
      */
     float[] inverseFrequencies(int tokens) {
         return tokens <= frequenciesUpTo ? frequencies : longer.apply(tokens);
@@ -130,7 +130,7 @@ final class RopeConfig {
     }
 
     /**
-     * Tells whether a sequence that goes on with other frequencies needs its keys turned by them,
+     * Tells whether a sequence that goes on with other frequencies needs its keys rotated by them,
      * all of them; else those that it has stay as they are.
      */
     boolean needsNewKeys() {

@@ -92,7 +92,7 @@ final class RopeReader {
     private RopeConfig dynamic() throws CheckpointException {
         double factor = factor();
         if (rotaryDim == 2) {
-            throw rope.wrong("rope_type", "another kind for heads of which one pair turns");
+            throw rope.wrong("rope_type", "another kind for heads of which one pair rotates");
         }
         double exponent = (double) rotaryDim / (rotaryDim - 2);
         return RopeConfig.dynamic(
@@ -127,14 +127,14 @@ final class RopeReader {
     }
 
     /**
-     * Pairs that turn often in the original context stay, those that turn seldom are stretched, and
+     * Pairs that rotate often in the original context stay, those that rotate seldom are stretched, and
      * those between are blended.
      */
     private RopeConfig yarn() throws CheckpointException {
         double original = originalContext();
         double factor = rope.has("factor") ? factor() : maxPositions / original;
-        double low = pairThatTurns(orDefault("beta_fast", 32), original);
-        double high = pairThatTurns(orDefault("beta_slow", 1), original);
+        double low = pairThatRotates(orDefault("beta_fast", 32), original);
+        double high = pairThatRotates(orDefault("beta_slow", 1), original);
         if (rope.flag("truncate", true)) {
             low = Math.floor(low);
             high = Math.ceil(high);
@@ -154,9 +154,9 @@ final class RopeReader {
         return RopeConfig.fixed(frequencies, yarnAttentionFactor(factor), maxTokens);
     }
 
-    /** The pair, as a fraction of an index, that turns so often in a context. */
-    private double pairThatTurns(double turns, double context) {
-        return rotaryDim * Math.log(context / (turns * 2 * Math.PI)) / (2 * Math.log(theta));
+    /** The pair, as a fraction of an index, that rotates so often in a context. */
+    private double pairThatRotates(double rotations, double context) {
+        return rotaryDim * Math.log(context / (rotations * 2 * Math.PI)) / (2 * Math.log(theta));
     }
 
     private double yarnAttentionFactor(double factor) throws CheckpointException {
@@ -222,7 +222,7 @@ final class RopeReader {
         }
         int rotated = (int) (headDim * part);
         if (!family.hasPartialRotary()) {
-            throw holder.wrong(key, "1, as all of a head turns in models of type " + family);
+            throw holder.wrong(key, "1, as all of a head rotates in models of type " + family);
         }
         if (part <= 0 || part > 1 || rotated < 2 || rotated % 2 != 0) {
             throw holder.wrong(key, "a part of head_dim " + headDim + " that is an even number");

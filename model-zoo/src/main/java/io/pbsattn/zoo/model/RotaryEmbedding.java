@@ -8,7 +8,7 @@ import io.pbsattn.layer.LayerOps;
 import io.pbsattn.torch.LibTorch;
 
 /**
- * The turns of a range of positions, of the first elements of each head or of all.
+ * The rotation of a range of positions, of the first elements of each head or of all.
  *
  * @param cosines (positions, pairs) float32
  * @param sines (positions, pairs) float32
@@ -16,7 +16,7 @@ import io.pbsattn.torch.LibTorch;
 record RotaryEmbedding(NDArray cosines, NDArray sines) {
 
     /**
-     * Computes the turns of the positions {@code begin .. end-1}.
+     * Computes the rotation of the positions {@code begin .. end-1}.
      *
      * @param manager will own the tables
      * @param rope the frequencies
@@ -32,7 +32,7 @@ record RotaryEmbedding(NDArray cosines, NDArray sines) {
     }
 
     /**
-     * Computes the turns of positions of different sequences, each the last of its own.
+     * Computes the rotation of positions of different sequences, each the last of its own.
      *
      * @param manager will own the tables
      * @param rope the frequencies
@@ -47,27 +47,27 @@ record RotaryEmbedding(NDArray cosines, NDArray sines) {
         return tables.create(manager);
     }
 
-    /** The turns of some rows of the range, views that a manager owns. */
+    /** The rotation of some rows of the range, views that a manager owns. */
     RotaryEmbedding rows(NDManager manager, int begin, int end) {
         NDIndex range = new NDIndex("{}:{}", begin, end);
         return new RotaryEmbedding(cosines.get(manager, range), sines.get(manager, range));
     }
 
     /**
-     * Turns rows by their positions; elements that are in no pair stay as they are.
+     * Rotates rows by their positions; elements that are in no pair stay as they are.
      *
      * @param x (heads, positions, headDim)
      * @param y shaped as x, overwritten; may be x itself
      */
-    void turn(LayerOps ops, NDArray x, NDArray y) {
-        long turned = 2 * cosines.getShape().get(1);
-        if (turned == x.getShape().get(2)) {
+    void rotate(LayerOps ops, NDArray x, NDArray y) {
+        long rotated = 2 * cosines.getShape().get(1);
+        if (rotated == x.getShape().get(2)) {
             ops.rotate(x, cosines, sines, y);
             return;
         }
         NDManager manager = x.getManager();
-        NDIndex first = new NDIndex(":, :, :{}", turned);
-        NDIndex rest = new NDIndex(":, :, {}:", turned);
+        NDIndex first = new NDIndex(":, :, :{}", rotated);
+        NDIndex rest = new NDIndex(":, :, {}:", rotated);
         ops.rotate(x.get(manager, first), cosines, sines, y.get(manager, first));
         if (x != y) {
             LibTorch.get().copy(x.get(manager, rest), y.get(manager, rest));

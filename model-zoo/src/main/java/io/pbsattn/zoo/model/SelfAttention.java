@@ -24,37 +24,37 @@ record SelfAttention(
 
     /**
      * Computes queries, keys and values of some rows, queries and keys normalised where the model
-     * does so and turned to their positions.
+     * does so and rotated to their positions.
      *
-     * @param space holds the rows (rows, hidden) that are projected
-     * @param rope the turns of these rows
+     * @param buffers holds the rows (rows, hidden) that are projected
+     * @param rope the rotation of these rows
      * @param queries (rows, numQHeads * headDim), overwritten
      * @param keys (numKvHeads, rows, headDim), overwritten
      * @param values shaped as the keys, overwritten
      */
     void project(
             LayerOps ops,
-            LayerBuffers space,
+            LayerBuffers buffers,
             RotaryEmbedding rope,
             NDArray queries,
             NDArray keys,
             NDArray values) {
         boolean isNormalised = qNorm != null;
         ops.linear(
-                space.rows(),
+                buffers.rows(),
                 List.of(q, k, v),
                 isNormalised
-                        ? List.of(space.rawQueries(), space.rawKeys(), space.values())
-                        : List.of(queries, space.keys(), space.values()));
+                        ? List.of(buffers.rawQueries(), buffers.rawKeys(), buffers.values())
+                        : List.of(queries, buffers.keys(), buffers.values()));
         NDManager manager = queries.getManager();
         if (isNormalised) {
-            qNorm.apply(ops, headRows(manager, space.rawQueries()), headRows(manager, queries));
-            kNorm.apply(ops, headRows(manager, space.rawKeys()), headRows(manager, space.keys()));
+            qNorm.apply(ops, headRows(manager, buffers.rawQueries()), headRows(manager, queries));
+            kNorm.apply(ops, headRows(manager, buffers.rawKeys()), headRows(manager, buffers.keys()));
         }
         NDArray heads = heads(manager, queries);
-        rope.turn(ops, heads, heads);
-        rope.turn(ops, heads(manager, space.keys()), keys);
-        LibTorch.get().copy(heads(manager, space.values()), values);
+        rope.rotate(ops, heads, heads);
+        rope.rotate(ops, heads(manager, buffers.keys()), keys);
+        LibTorch.get().copy(heads(manager, buffers.values()), values);
     }
 
     /** A view (rows * heads, headDim) of (rows, heads * headDim). */

@@ -162,20 +162,20 @@ public final class ChatTemplate {
         Map<String, Object> variables = variables(messages, options, value -> value);
         Clock now = Clock.fixed(clock.instant(), clock.getZone());
         String text = render(source, variables, now);
-        SpecialTokenMask disguise =
+        SpecialTokenMask mask =
                 new SpecialTokenMask(
                         tokens.names(), source.text, source.template.strings(), variables);
-        String disguised;
+        String masked;
         try {
-            disguised = render(source, variables(messages, options, disguise::hide), now);
+            masked = render(source, variables(messages, options, mask::hide), now);
         } catch (IllegalArgumentException e) {
             throw forgeable(e);
         }
-        if (disguise.reveal(disguised).equals(text)) {
-            return new Prompt(text, disguised);
+        if (mask.reveal(masked).equals(text)) {
+            return new Prompt(text, masked);
         }
         // The template changes what is said; as long as it writes the same tokens, all are its own.
-        if (tokens.find(disguised).equals(tokens.find(text))) {
+        if (tokens.find(masked).equals(tokens.find(text))) {
             return new Prompt(text, text);
         }
         throw forgeable(null);

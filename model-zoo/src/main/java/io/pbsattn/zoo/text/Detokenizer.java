@@ -140,7 +140,7 @@ public final class Detokenizer {
         json.endObject();
     }
 
-    /** A list of (token, score), whose ids are their places. */
+    /** A list of (token, score), whose ids are their indexes. */
     private void readPieces(JsonReader json) throws IOException {
         json.beginArray();
         for (long id = 0; json.hasNext(); ++id) {

@@ -27,6 +27,11 @@ public final class IncrementalDecoder {
     /** The text of the range that has gone out. */
     private String emitted = "";
 
+    /**
+     * Constructs a decoder.
+     *
+     * @param detokenizer knows the tokenizer
+     */
     public IncrementalDecoder(Detokenizer detokenizer) {
         this.detokenizer = detokenizer;
     }
@@ -34,7 +39,8 @@ public final class IncrementalDecoder {
     /**
      * Takes the next id.
      *
-     * @return the text that is now final, perhaps empty
+     * @param id of a token
+     * @return the text that is final now, perhaps none
      */
     public String accept(long id) {
         ids = size == ids.length ? Arrays.copyOf(ids, 2 * size) : ids;
@@ -42,15 +48,15 @@ public final class IncrementalDecoder {
         if (continuesBytes(id)) {
             return "";
         }
-        String window = detokenizer.decode(Arrays.copyOfRange(ids, begin, size));
-        int end = detokenizer.isLocal() ? completeLength(window) : lastWord(window);
-        if (end <= emitted.length() || !window.startsWith(emitted)) {
+        String tail = detokenizer.decode(Arrays.copyOfRange(ids, begin, size));
+        int end = detokenizer.isLocal() ? completeLength(tail) : lastWord(tail);
+        if (end <= emitted.length() || !tail.startsWith(emitted)) {
             return "";
         }
-        String piece = window.substring(emitted.length(), end);
+        String piece = tail.substring(emitted.length(), end);
         text.append(piece);
-        emitted = window.substring(0, end);
-        if (detokenizer.isLocal() && end == window.length()) {
+        emitted = tail.substring(0, end);
+        if (detokenizer.isLocal() && end == tail.length()) {
             moveWindow();
         }
         return piece;
@@ -66,7 +72,11 @@ public final class IncrementalDecoder {
         return isInBytes;
     }
 
-    /** The rest of the text, when no more ids come. */
+    /**
+     * Ends the text.
+     *
+     * @return what was held back
+     */
     public String finish() {
         String whole = detokenizer.decode(Arrays.copyOf(ids, size));
         String piece = whole.startsWith(text.toString()) ? whole.substring(text.length()) : "";
@@ -91,22 +101,22 @@ public final class IncrementalDecoder {
      * Without a replacement character at the end, which may stand for the first bytes of a
      * character; those before it stand for bytes that never make one.
      */
-    private static int completeLength(String window) {
-        int length = window.length();
-        boolean isOpen = length > 0 && window.charAt(length - 1) == REPLACEMENT;
+    private static int completeLength(String tail) {
+        int length = tail.length();
+        boolean isOpen = length > 0 && tail.charAt(length - 1) == REPLACEMENT;
         return isOpen ? length - 1 : length;
     }
 
     /** Where the last word and the space before it begin. */
-    private static int lastWord(String window) {
-        int end = window.length();
-        while (end > 0 && Character.isWhitespace(window.charAt(end - 1))) {
+    private static int lastWord(String tail) {
+        int end = tail.length();
+        while (end > 0 && Character.isWhitespace(tail.charAt(end - 1))) {
             --end;
         }
-        while (end > 0 && !Character.isWhitespace(window.charAt(end - 1))) {
+        while (end > 0 && !Character.isWhitespace(tail.charAt(end - 1))) {
             --end;
         }
-        while (end > 0 && Character.isWhitespace(window.charAt(end - 1))) {
+        while (end > 0 && Character.isWhitespace(tail.charAt(end - 1))) {
             --end;
         }
         return end;

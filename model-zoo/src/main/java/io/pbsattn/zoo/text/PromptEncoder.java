@@ -50,6 +50,11 @@ public final class PromptEncoder implements AutoCloseable {
 
     /**
      * Opens a folder's tokenizer, which neither cuts nor pads, nor adds special tokens by itself.
+     *
+     * @param folder holds tokenizer.json
+     * @return the tokenizer, to be closed
+     * @throws IOException if the file cannot be read
+     * @throws CheckpointException if there is none
      */
     public static HuggingFaceTokenizer openTokenizer(Path folder)
             throws IOException, CheckpointException {
@@ -132,11 +137,22 @@ public final class PromptEncoder implements AutoCloseable {
         return guarded;
     }
 
-    /** Opens the way back, from ids to text; it is of use as long as the encoder is open. */
+    /**
+     * Opens the way back, from ids to text; it is of use as long as the encoder is open.
+     *
+     * @return the way back
+     * @throws IOException if tokenizer.json cannot be read
+     * @throws CheckpointException if a value of it is not what it should be
+     */
     public Detokenizer openDetokenizer() throws IOException, CheckpointException {
         return Detokenizer.open(tokenizer, file);
     }
 
+    /**
+     * Returns the tokenizer.
+     *
+     * @return the tokenizer, which belongs to this encoder
+     */
     public HuggingFaceTokenizer tokenizer() {
         return tokenizer;
     }

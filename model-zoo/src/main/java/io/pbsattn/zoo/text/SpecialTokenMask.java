@@ -102,7 +102,7 @@ final class SpecialTokenMask {
         return false;
     }
 
-    /** Disguises the strings of a value: a string, or lists and maps of them. */
+    /** Masks the strings of a value: a string, or lists and maps of them. */
     Object hide(Object value) {
         if (value instanceof CharSequence text) {
             return hide(text.toString());
@@ -133,7 +133,7 @@ final class SpecialTokenMask {
         return hidden.toString();
     }
 
-    /** Takes the disguise off. */
+    /** Takes the mask off. */
     String reveal(String text) {
         StringBuilder revealed = new StringBuilder();
         for (PrimitiveIterator.OfInt c = text.codePoints().iterator(); c.hasNext(); ) {

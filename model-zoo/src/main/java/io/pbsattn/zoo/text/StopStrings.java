@@ -13,11 +13,20 @@ public final class StopStrings {
     private final StringBuilder held = new StringBuilder();
     private boolean found;
 
+    /**
+     * Constructs the search.
+     *
+     * @param strings none of them empty
+     */
     public StopStrings(List<String> strings) {
         this.strings = strings;
     }
 
-    /** Whether a string has ended the text. */
+    /**
+     * Tells whether a stop string has come.
+     *
+     * @return true from then on
+     */
     public boolean found() {
         return found;
     }
@@ -25,6 +34,7 @@ public final class StopStrings {
     /**
      * Takes the next piece.
      *
+     * @param piece of the text
      * @return what can go out: it is not part of any string that ends the text
      */
     public String accept(String piece) {
@@ -46,7 +56,11 @@ public final class StopStrings {
         return release(found ? begin : held.length() - possibleBeginning());
     }
 
-    /** What was held back, when nothing more comes. */
+    /**
+     * Ends the text.
+     *
+     * @return what was held back
+     */
     public String finish() {
         return found ? "" : release(held.length());
     }

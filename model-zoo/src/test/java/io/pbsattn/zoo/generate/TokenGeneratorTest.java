@@ -34,7 +34,7 @@ public class TokenGeneratorTest {
                 "\"max_position_embeddings\": 100",
                 new int[] {0, 80, 95, 0, 129, 0, 0}
             },
-            // An answer that goes beyond 100 tokens has turned the keys of its prompt anew.
+            // An answer that goes beyond 100 tokens has rotated the keys of its prompt anew.
             {
                 "phi3_longrope_window",
                 "\"original_max_position_embeddings\": 50",

@@ -131,8 +131,8 @@ public class DecodeStepTest {
                             .logits()
                             .squeeze(1);
             assertClose(row(found, 0), whole, TOLERANCE);
-            Assert.assertEquals(growing.turnedBy(length > 50 ? 1 : 0), length);
-            Assert.assertEquals(other.turnedBy(0), length - 27, "it has not outgrown its table");
+            Assert.assertEquals(growing.rotatedBy(length > 50 ? 1 : 0), length);
+            Assert.assertEquals(other.rotatedBy(0), length - 27, "it has not outgrown its table");
         }
     }
 
@@ -144,7 +144,7 @@ public class DecodeStepTest {
         cache.reserve(400);
         int capacity = cache.capacity();
         model.decode(manager.ones(new Shape(1, 1), DataType.INT64), cache);
-        Assert.assertEquals(cache.turnedBy(1), 51);
+        Assert.assertEquals(cache.rotatedBy(1), 51);
         Assert.assertEquals(cache.capacity(), capacity);
     }
 
@@ -263,7 +263,7 @@ public class DecodeStepTest {
                 () -> model.prefill(row(new long[] {1}, 0, 1), foreign, new PrefillOptions()));
     }
 
-    /** Room is looked for everywhere before anything is done: here, before keys are turned anew. */
+    /** Room is looked for everywhere before anything is done: here, before keys are rotated anew. */
     @Test
     public void noCacheIsTouchedWhereOneIsFull() throws Exception {
         CausalLm model = load("phi3_longrope_window");
@@ -273,7 +273,7 @@ public class DecodeStepTest {
         NDArray two = manager.ones(new Shape(2, 1), DataType.INT64);
         refused("limit is 2", () -> model.decode(two, List.of(outgrowing, full)));
         Assert.assertEquals(outgrowing.length(), 50);
-        Assert.assertEquals(outgrowing.turnedBy(0), 50);
+        Assert.assertEquals(outgrowing.rotatedBy(0), 50);
     }
 
     /** A beginning that is copied gives what the whole gives, whatever the cache held before. */

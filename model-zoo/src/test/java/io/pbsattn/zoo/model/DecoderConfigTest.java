@@ -121,7 +121,7 @@ public class DecoderConfigTest {
                 "llama",
                 rope,
                 rope + ", \"partial_rotary_factor\": 0.5",
-                "'partial_rotary_factor': expected 1, as all of a head turns in models of type"
+                "'partial_rotary_factor': expected 1, as all of a head rotates in models of type"
                         + " llama"
             },
             {

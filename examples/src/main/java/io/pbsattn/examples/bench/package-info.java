@@ -1,0 +1,2 @@
+/** What the benchmarks measure, and with what. */
+package io.pbsattn.examples.bench;

@@ -1,0 +1,2 @@
+/** The command line behind {@code ./pbs}. */
+package io.pbsattn.examples;

@@ -1,0 +1,2 @@
+/** Checks against reference data. */
+package io.pbsattn.examples.verify;

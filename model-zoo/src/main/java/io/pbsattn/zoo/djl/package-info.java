@@ -1,0 +1,2 @@
+/** What DJL sees: blocks, translators, repositories, and the arguments that they read. */
+package io.pbsattn.zoo.djl;
