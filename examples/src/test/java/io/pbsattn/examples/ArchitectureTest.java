@@ -33,13 +33,15 @@ public class ArchitectureTest {
     }
 
     /**
-     * Rooms of one floor form no cycle. The package {@code io.pbsattn} itself, the operator's public
-     * face, is no room: each backend takes its values, and it finds them by their interface.
+     * Rooms of one floor form no cycle. The package {@code io.pbsattn} itself, the operator's
+     * public face, is no room: each backend takes its values, and it finds them by their interface.
      */
     @DataProvider
     public Object[][] floors() {
         return new Object[][] {
-            {"io.pbsattn.(*).."}, {"io.pbsattn.backend.(*).."}, {"io.pbsattn.zoo.(*).."},
+            {"io.pbsattn.(*).."},
+            {"io.pbsattn.backend.(*).."},
+            {"io.pbsattn.zoo.(*).."},
             {"io.pbsattn.examples.(*).."},
         };
     }
@@ -53,19 +55,53 @@ public class ArchitectureTest {
     @DataProvider
     public Object[][] walls() {
         return new Object[][] {
-            wall("arrows run one way", names("io.pbsattn.zoo.."), names(EXAMPLES, "io.pbsattn.langchain4j..")),
-            wall("the operator knows no model", operator(), names(ZOO, EXAMPLES, "io.pbsattn.langchain4j..")),
-            wall("files are tensors, whoever reads them", zoo("checkpoint"), zoo("model", "text", "generate", "djl", "hub", "jinja")),
-            wall("a model takes ids and tensors", zoo("model"), zoo("text", "generate", "djl", "hub", "jinja")),
-            wall("a model takes no translator or tokenizer", zoo("model"), names("ai.djl.translate..", "ai.djl.huggingface..")),
+            wall(
+                    "arrows run one way",
+                    names("io.pbsattn.zoo.."),
+                    names(EXAMPLES, "io.pbsattn.langchain4j..")),
+            wall(
+                    "the operator knows no model",
+                    operator(),
+                    names(ZOO, EXAMPLES, "io.pbsattn.langchain4j..")),
+            wall(
+                    "files are tensors, whoever reads them",
+                    zoo("checkpoint"),
+                    zoo("model", "text", "generate", "djl", "hub", "jinja")),
+            wall(
+                    "a model takes ids and tensors",
+                    zoo("model"),
+                    zoo("text", "generate", "djl", "hub", "jinja")),
+            wall(
+                    "a model takes no translator or tokenizer",
+                    zoo("model"),
+                    names("ai.djl.translate..", "ai.djl.huggingface..")),
             wall("text knows no model", zoo("text"), zoo("model", "generate", "djl", "hub")),
-            wall("a template knows strings and values", zoo("jinja"), zoo("checkpoint", "model", "text", "generate", "djl", "hub")),
+            wall(
+                    "a template knows strings and values",
+                    zoo("jinja"),
+                    zoo("checkpoint", "model", "text", "generate", "djl", "hub")),
             wall("generation is no translator", zoo("generate"), zoo("djl", "hub", "jinja")),
-            wall("the zoo knows attention, not backends", names(ZOO), names("io.pbsattn.backend..")),
+            wall(
+                    "the zoo knows attention, not backends",
+                    names(ZOO),
+                    names("io.pbsattn.backend..")),
             wall("the zoo knows no kernels", names(ZOO), names("io.pbsattn.kernels..")),
-            wall("layers know matrices, not attention's backends", names("io.pbsattn.layer.."), names("io.pbsattn.backend..")),
-            wall("libtorch's C functions know nothing of ours", names("io.pbsattn.torch.."), names("io.pbsattn.layer..", "io.pbsattn.backend..", "io.pbsattn.kernels..", "io.pbsattn.torchscript..")),
-            wall("options know no command", names("io.pbsattn.examples.option.."), names("io.pbsattn.examples.command..")),
+            wall(
+                    "layers know matrices, not attention's backends",
+                    names("io.pbsattn.layer.."),
+                    names("io.pbsattn.backend..")),
+            wall(
+                    "libtorch's C functions know nothing of ours",
+                    names("io.pbsattn.torch.."),
+                    names(
+                            "io.pbsattn.layer..",
+                            "io.pbsattn.backend..",
+                            "io.pbsattn.kernels..",
+                            "io.pbsattn.torchscript..")),
+            wall(
+                    "options know no command",
+                    names("io.pbsattn.examples.option.."),
+                    names("io.pbsattn.examples.command..")),
         };
     }
 

@@ -61,7 +61,8 @@ public class LayerOpsTest {
 
         NDArray sum = manager.ones(new Shape(rows, OUT));
         half.addLinear(x.half, weight.halfLayer(), sum);
-        assertClose(sum, expected.add(1));
+        // What is added may be rounded before it is, and the sum may be small.
+        assertClose(sum.sub(1), expected);
     }
 
     @Test(dataProvider = "rows")
@@ -110,7 +111,9 @@ public class LayerOpsTest {
         NDArray expected = empty(TorchType.FLOAT32, rows, OUT);
         half.gated(x.half, gate.halfLayer(), up.halfLayer(), y);
         full.gated(x.full, gate.fullLayer(), up.fullLayer(), expected);
-        assertClose(y, expected);
+        // Where libtorch makes the products, each of them is rounded, and so is what is made of
+        // them.
+        assertClose(y, expected, 3 * TOLERANCE);
 
         NDArray weight = manager.randomNormal(new Shape(WIDTH));
         NDArray normed = empty(TorchType.BFLOAT16, rows, WIDTH);

@@ -3,7 +3,7 @@ package io.pbsattn.torchscript;
 import com.sun.jna.Function;
 import com.sun.jna.NativeLibrary;
 import com.sun.jna.Structure;
-import org.testng.SkipException;
+import io.pbsattn.Requirement;
 
 /** The heap of the C library, where PyTorch's tensors are; the JVM's own heap is elsewhere. */
 final class CHeap {
@@ -13,7 +13,7 @@ final class CHeap {
     /**
      * Counts what is allocated and not freed, after what JNA frees with its Java objects is gone.
      *
-     * @throws SkipException where the C library does not count
+     * @throws org.testng.SkipException where the C library does not count
      */
     static long bytesInUse() throws InterruptedException {
         for (int i = 0; i < 5; ++i) {
@@ -24,7 +24,7 @@ final class CHeap {
         try {
             function = NativeLibrary.getInstance("c").getFunction("mallinfo2");
         } catch (UnsatisfiedLinkError e) {
-            throw new SkipException("no mallinfo2 in the C library", e);
+            throw Requirement.GLIBC.missing("no mallinfo2 in the C library: " + e.getMessage());
         }
         MallInfo info = (MallInfo) function.invoke(MallInfo.class, new Object[0]);
         return info.uordblks + info.hblkhd;

@@ -24,9 +24,9 @@ import java.util.Random;
  * things. Each embedding has as much in its first column as in all its noise, and in its second as
  * much of it as the token's level says, -1 to 1, see {@link SparsePrompt#level}. The query
  * projection of each head writes the first column, and the key projection the second, into the head
- * dimension that rotary positions rotate least. So a token of level g gets {@value #LARGEST_LOGIT} g
- * more on its logit from every query, in every layer: the projections back into the residual stream
- * are small.
+ * dimension that rotary positions rotate least. So a token of level g gets {@value #LARGEST_LOGIT}
+ * g more on its logit from every query, in every layer: the projections back into the residual
+ * stream are small.
  */
 public final class RandomModel {
 

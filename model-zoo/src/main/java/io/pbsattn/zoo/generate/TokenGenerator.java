@@ -9,8 +9,8 @@ import java.util.List;
 
 /**
  * Continues prompts, one after another or several in a batch, and keeps their caches: what a prompt
- * shares with what was read and answered before is not run again. Each stream of a batch has a
- * slot with a cache of its own, which another one takes when it has ended.
+ * shares with what was read and answered before is not run again. Each stream of a batch has a slot
+ * with a cache of its own, which another one takes when it has ended.
  */
 public final class TokenGenerator implements AutoCloseable {
 
@@ -112,8 +112,8 @@ public final class TokenGenerator implements AutoCloseable {
     }
 
     /**
-     * A free slot whose cache holds the longest beginning of the prompt that is to be had: its
-     * own, cut back to it, or a copy of another one's.
+     * A free slot whose cache holds the longest beginning of the prompt that is to be had: its own,
+     * cut back to it, or a copy of another one's.
      *
      * @param room tokens that the cache is to be large enough for
      */

@@ -127,7 +127,8 @@ public final class Prefill {
                 RotaryEmbedding.of(scope, decoder.rope(), length, first, first + rows);
         NDArray hidden = decoder.weights().embed(scope, ids);
         NDArray queries = emptyQueries(scope, batch, rows);
-        LayerBuffers buffers = LayerBuffers.create(scope, config, ops, Math.min(rows, LINEAR_CHUNK));
+        LayerBuffers buffers =
+                LayerBuffers.create(scope, config, ops, Math.min(rows, LINEAR_CHUNK));
         for (int l = 0; l < config.numLayers(); ++l) {
             try (NDManager layerScope = scope.newSubManager()) {
                 forwardLayer(layerScope, buffers, l, hidden, queries, rotation, cache);

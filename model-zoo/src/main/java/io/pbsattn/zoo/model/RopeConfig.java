@@ -8,9 +8,9 @@ import java.util.function.UnaryOperator;
  * table of frequencies holds for sequences up to a length; where the kind has it so, longer ones
  * have others.
  *
- * <p>Keys in a cache are rotated already, by the table of the sequence that they were computed in. A
- * longer sequence may have another one, see {@link #keyTable}; whether it can go on with them is a
- * matter of the kind, see {@link #needsNewKeys}.
+ * <p>Keys in a cache are rotated already, by the table of the sequence that they were computed in.
+ * A longer sequence may have another one, see {@link #keyTable}; whether it can go on with them is
+ * a matter of the kind, see {@link #needsNewKeys}.
  */
 final class RopeConfig {
 

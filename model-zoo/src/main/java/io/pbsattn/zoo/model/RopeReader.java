@@ -127,8 +127,8 @@ final class RopeReader {
     }
 
     /**
-     * Pairs that rotate often in the original context stay, those that rotate seldom are stretched, and
-     * those between are blended.
+     * Pairs that rotate often in the original context stay, those that rotate seldom are stretched,
+     * and those between are blended.
      */
     private RopeConfig yarn() throws CheckpointException {
         double original = originalContext();

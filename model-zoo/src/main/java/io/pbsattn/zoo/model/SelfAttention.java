@@ -49,7 +49,8 @@ record SelfAttention(
         NDManager manager = queries.getManager();
         if (isNormalised) {
             qNorm.apply(ops, headRows(manager, buffers.rawQueries()), headRows(manager, queries));
-            kNorm.apply(ops, headRows(manager, buffers.rawKeys()), headRows(manager, buffers.keys()));
+            kNorm.apply(
+                    ops, headRows(manager, buffers.rawKeys()), headRows(manager, buffers.keys()));
         }
         NDArray heads = heads(manager, queries);
         rope.rotate(ops, heads, heads);

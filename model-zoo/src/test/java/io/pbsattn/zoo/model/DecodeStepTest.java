@@ -263,7 +263,9 @@ public class DecodeStepTest {
                 () -> model.prefill(row(new long[] {1}, 0, 1), foreign, new PrefillOptions()));
     }
 
-    /** Room is looked for everywhere before anything is done: here, before keys are rotated anew. */
+    /**
+     * Room is looked for everywhere before anything is done: here, before keys are rotated anew.
+     */
     @Test
     public void noCacheIsTouchedWhereOneIsFull() throws Exception {
         CausalLm model = load("phi3_longrope_window");

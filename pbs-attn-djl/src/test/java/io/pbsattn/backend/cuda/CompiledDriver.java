@@ -1,5 +1,6 @@
 package io.pbsattn.backend.cuda;
 
+import io.pbsattn.Requirement;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -9,7 +10,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
 import org.testng.Assert;
-import org.testng.SkipException;
 
 /** A libcuda.so.1 that is compiled for a test, and Java processes that find it. */
 final class CompiledDriver {
@@ -26,13 +26,13 @@ final class CompiledDriver {
      * Compiles a driver into a folder of its own.
      *
      * @param compiler such as cc; its options and the sources follow
-     * @throws SkipException where there is no such compiler, or JCuda has no natives
+     * @throws org.testng.SkipException where there is no such compiler, or JCuda has no natives
      */
     static CompiledDriver compile(String compiler, String... options)
             throws IOException, InterruptedException {
         if (!System.getProperty("os.name").equals("Linux")
                 || !System.getProperty("os.arch").equals("amd64")) {
-            throw new SkipException("JCuda's natives run on Linux on x86-64 only");
+            throw Requirement.JCUDA.missing("JCuda's natives run on Linux on x86-64 only");
         }
         Path folder = Files.createTempDirectory("driver");
         Path library = folder.resolve(DriverLibrary.NAME);
@@ -43,7 +43,7 @@ final class CompiledDriver {
         try {
             output = run(command, folder, Map.of());
         } catch (IOException e) {
-            throw new SkipException("no compiler to make a driver with: " + e.getMessage(), e);
+            throw Requirement.JCUDA.missing("no compiler to make a driver with: " + e.getMessage());
         }
         Assert.assertTrue(Files.exists(library), String.join("\n", output));
         return new CompiledDriver(folder);

@@ -4,6 +4,7 @@ import com.sun.jna.Pointer;
 import com.sun.jna.ptr.IntByReference;
 import com.sun.jna.ptr.LongByReference;
 import com.sun.jna.ptr.PointerByReference;
+import io.pbsattn.Requirement;
 import io.pbsattn.backend.BackendUnavailableException;
 import io.pbsattn.backend.cuda.CubinCache.CompilationException;
 import java.io.IOException;
@@ -15,7 +16,6 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
 import org.testng.Assert;
-import org.testng.SkipException;
 import org.testng.annotations.BeforeMethod;
 import org.testng.annotations.Test;
 
@@ -108,11 +108,12 @@ public class KernelImagesTest {
     @Test
     public void installedCompilerCompilesTheKernels() throws Exception {
         Nvrtc compiler =
-                Nvrtc.find().orElseThrow(() -> new SkipException("NVRTC is not installed here"));
+                Nvrtc.find()
+                        .orElseThrow(() -> Requirement.NVRTC.missing("it is not installed here"));
         byte[] source;
         try (var in = getClass().getResourceAsStream(KernelManifest.FOLDER + KernelImages.SOURCE)) {
             if (in == null) {
-                throw new SkipException("the build left CUDA out, so there is no source");
+                throw Requirement.NVCC.missing("the build left CUDA out, so there is no source");
             }
             source = in.readAllBytes();
         }

@@ -1,5 +1,6 @@
 package io.pbsattn.backend.cuda;
 
+import io.pbsattn.Requirement;
 import io.pbsattn.backend.BackendUnavailableException;
 import java.io.IOException;
 import java.io.InputStream;
@@ -13,7 +14,6 @@ import java.util.TreeSet;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.testng.Assert;
-import org.testng.SkipException;
 import org.testng.annotations.Test;
 
 /** The Java side against the kernels' header, and against what the build packed of them. */
@@ -136,7 +136,8 @@ public class PackedKernelsTest {
     /** The manifest of the build; a build without a compiler for CUDA has none. */
     private static KernelManifest packed() throws BackendUnavailableException {
         if (PackedKernelsTest.class.getResource(KernelManifest.FOLDER + "pbs_cuda.json") == null) {
-            throw new SkipException("the build left CUDA out, so there are no kernels to look at");
+            throw Requirement.NVCC.missing(
+                    "the build left CUDA out, so there are no kernels to look at");
         }
         return KernelManifest.load();
     }
