@@ -2,6 +2,11 @@ package io.pbsattn;
 
 import io.pbsattn.torch.TorchType;
 import io.pbsattn.util.DjlArguments;
+import java.util.Collections;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.Set;
+import java.util.function.BiConsumer;
 
 /**
  * The settings of Permuted Block-Sparse Attention; immutable.
@@ -22,6 +27,8 @@ public final class PbsConfig {
     private static final int MIN_LENGTH = 3072;
     private static final int MIN_LENGTH_BFLOAT16 = 6144;
 
+    private static final Map<String, BiConsumer<Builder, String>> ARGUMENTS = arguments();
+
     private final int blockSize;
     private final int segmentSize;
     private final double threshold;
@@ -40,6 +47,37 @@ public final class PbsConfig {
         keyOrder = builder.keyOrder;
         minLength = builder.minLength;
         window = builder.window;
+    }
+
+    private static Map<String, BiConsumer<Builder, String>> arguments() {
+        Map<String, BiConsumer<Builder, String>> arguments = new LinkedHashMap<>();
+        arguments.put("attention.threshold", Builder::optThreshold);
+        putTokens(arguments, "attention.block_size", Builder::optBlockSize);
+        putTokens(arguments, "attention.segment_size", Builder::optSegmentSize);
+        putTokens(arguments, "attention.min_length", Builder::optMinLength);
+        return Collections.unmodifiableMap(arguments);
+    }
+
+    private static void putTokens(
+            Map<String, BiConsumer<Builder, String>> arguments,
+            String key,
+            BiConsumer<Builder, Integer> setter) {
+        arguments.put(
+                key,
+                (builder, value) ->
+                        setter.accept(
+                                builder, DjlArguments.integer(key, "a number of tokens", value)));
+    }
+
+    /**
+     * Returns the DJL arguments that {@link Builder#optArgument} understands: {@code
+     * attention.threshold} (0 to 1, or {@code all}), {@code attention.block_size}, {@code
+     * attention.segment_size} and {@code attention.min_length} (tokens).
+     *
+     * @return their names
+     */
+    public static Set<String> argumentNames() {
+        return ARGUMENTS.keySet();
     }
 
     /**
@@ -290,28 +328,18 @@ public final class PbsConfig {
         /**
          * Sets what a DJL argument, or a line of {@code serving.properties}, says.
          *
-         * @param key {@code attention.threshold} (0 to 1, or {@code all}), {@code
-         *     attention.block_size}, {@code attention.segment_size} or {@code attention.min_length}
-         *     (tokens)
+         * @param key one of {@link PbsConfig#argumentNames}
          * @param value the value as text
          * @return false if the key is none of these
          * @throws IllegalArgumentException naming the key and what was expected
          */
         public boolean optArgument(String key, String value) {
-            switch (key) {
-                case "attention.threshold" -> optThreshold(value);
-                case "attention.block_size" -> optBlockSize(tokens(key, value));
-                case "attention.segment_size" -> optSegmentSize(tokens(key, value));
-                case "attention.min_length" -> optMinLength(tokens(key, value));
-                default -> {
-                    return false;
-                }
+            BiConsumer<Builder, String> setter = ARGUMENTS.get(key);
+            if (setter == null) {
+                return false;
             }
+            setter.accept(this, value);
             return true;
-        }
-
-        private static int tokens(String key, String value) {
-            return DjlArguments.integer(key, "a number of tokens", value);
         }
 
         /**

@@ -28,6 +28,23 @@ public class PbsConfigTest {
     }
 
     @Test
+    public void argumentsSetWhatTheyName() {
+        PbsConfig.Builder builder = PbsConfig.builder();
+        for (String name : PbsConfig.argumentNames()) {
+            String value = name.endsWith("threshold") ? "0.5" : "256";
+            Assert.assertTrue(builder.optArgument(name, value), name);
+            refused(name.substring(name.indexOf('.') + 1), () -> builder.optArgument(name, "x"));
+        }
+        PbsConfig config = builder.build();
+        Assert.assertEquals(config.threshold(), 0.5);
+        Assert.assertEquals(config.blockSize(), 256);
+        Assert.assertEquals(config.segmentSize(), 256);
+        Assert.assertEquals(config.minLength(TorchType.FLOAT32), 256);
+        Assert.assertEquals(PbsConfig.argumentNames().size(), 4);
+        Assert.assertFalse(builder.optArgument("attention.treshold", "0.5"));
+    }
+
+    @Test
     public void toBuilderKeepsEverySetting() {
         PbsConfig config =
                 PbsConfig.builder()

@@ -5,10 +5,13 @@ import ai.djl.Model;
 import ai.djl.nn.Block;
 import ai.djl.nn.BlockFactory;
 import io.pbsattn.PbsConfig;
+import io.pbsattn.util.NearestName;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
+import java.util.stream.Stream;
 
 /**
  * Makes DJL load a TorchScript file with Permuted Block-Sparse Attention: name this class as the
@@ -20,6 +23,8 @@ public final class TorchScriptBlockFactory implements BlockFactory {
     private static final long serialVersionUID = 1L;
 
     private static final String ATTENTION = "attention";
+    private static final List<String> ARGUMENTS =
+            Stream.concat(Stream.of(ATTENTION), PbsConfig.argumentNames().stream()).toList();
 
     /**
      * {@inheritDoc}
@@ -30,7 +35,8 @@ public final class TorchScriptBlockFactory implements BlockFactory {
      *     model as it is; {@code attention.threshold}, {@code attention.block_size}, {@code
      *     attention.segment_size}, {@code attention.min_length} as in {@link
      *     PbsConfig.Builder#optArgument}; {@code mapLocation}: as DJL's option of that name
-     * @throws IllegalArgumentException naming the argument and what was expected
+     * @throws IllegalArgumentException naming the argument and what was expected; for an unknown
+     *     one that is like ours the nearest name
      */
     @Override
     public Block newBlock(Model model, Path modelPath, Map<String, ?> arguments)
@@ -38,11 +44,8 @@ public final class TorchScriptBlockFactory implements BlockFactory {
         PbsConfig.Builder config = PbsConfig.builder();
         for (Map.Entry<String, ?> argument : arguments.entrySet()) {
             String key = argument.getKey();
-            boolean known =
-                    !key.startsWith(ATTENTION + '.')
-                            || config.optArgument(key, String.valueOf(argument.getValue()));
-            if (!known) {
-                throw new IllegalArgumentException("unknown option '" + key + "'");
+            if (!config.optArgument(key, String.valueOf(argument.getValue()))) {
+                NearestName.refuseIfLikeOurs(key, ARGUMENTS);
             }
         }
         PbsConfig pbs = config.build();

@@ -290,7 +290,9 @@ public class TorchScriptModelsTest {
         assertRefused("attention", "sparse", "pbs or dense");
         assertRefused("attention.threshold", "2", "threshold");
         assertRefused("attention.block_size", "many", "attention.block_size");
-        assertRefused("attention.treshold", "0.9", "attention.treshold");
+        assertRefused("attention.treshold", "0.9", "did you mean 'attention.threshold'?");
+        assertRefused("attenton", "dense", "did you mean 'attention'?");
+        assertRefused("pbs.min_length", "0", "did you mean 'attention.min_length'?");
     }
 
     private static void assertRefused(String key, String value, String named) {
