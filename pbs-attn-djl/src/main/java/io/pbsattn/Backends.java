@@ -1,8 +1,11 @@
 package io.pbsattn;
 
+import ai.djl.Device;
 import io.pbsattn.backend.AttentionBackend;
 import io.pbsattn.backend.AttentionBackendProvider;
+import io.pbsattn.backend.AttentionRequest;
 import io.pbsattn.backend.BackendUnavailableException;
+import io.pbsattn.backend.reference.ReferenceBackendProvider;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
@@ -58,7 +61,7 @@ public final class Backends {
      */
     static AttentionBackend named(String name) {
         for (Probe probe : Probes.ALL) {
-            if (probe.name.equals(name)) {
+            if (probe.name().equals(name)) {
                 if (probe.backend == null) {
                     throw new IllegalStateException(
                             "attention backend '" + name + "' cannot run: " + probe.reason);
@@ -66,15 +69,40 @@ public final class Backends {
                 return probe.backend;
             }
         }
-        String names = Probes.ALL.stream().map(p -> p.name).collect(Collectors.joining(", "));
+        String names = Probes.ALL.stream().map(Probe::name).collect(Collectors.joining(", "));
         throw new IllegalStateException("no attention backend '" + name + "'; there are: " + names);
     }
 
-    private record Probe(String name, AttentionBackend backend, String reason) {
+    /**
+     * Tells why none of the kernels runs a call.
+     *
+     * @param request the call
+     * @return the reason of each backend for the device of its arrays, the reference aside
+     */
+    static String whyNoKernel(AttentionRequest request) {
+        Device device = request.q().getDevice();
+        return Probes.ALL.stream()
+                .filter(p -> p.provider.isFor(device))
+                .filter(p -> !p.name().equals(ReferenceBackendProvider.NAME))
+                .map(p -> p.name() + ": " + p.refusal(request))
+                .collect(Collectors.joining("; "));
+    }
+
+    /** A backend that was tried; it is null where it cannot run. */
+    private record Probe(
+            AttentionBackendProvider provider, AttentionBackend backend, String reason) {
+
+        String name() {
+            return provider.name();
+        }
+
+        String refusal(AttentionRequest request) {
+            return backend == null ? reason : backend.refusal(request).orElse(reason);
+        }
 
         BackendStatus status() {
             return new BackendStatus(
-                    name, backend != null, reason, backend == null ? "" : backend.isa());
+                    name(), backend != null, reason, backend == null ? "" : backend.isa());
         }
     }
 
@@ -93,12 +121,12 @@ public final class Backends {
                 try {
                     AttentionBackend backend = provider.create();
                     String isa = backend.isa().isEmpty() ? "" : " (" + backend.isa() + ")";
-                    probes.add(new Probe(provider.name(), backend, "ready" + isa));
+                    probes.add(new Probe(provider, backend, "ready" + isa));
                     logger.info("Attention backend {} is ready{}", provider.name(), isa);
                 } catch (BackendUnavailableException e) {
                     logger.info(
                             "Attention backend {} left out: {}", provider.name(), e.getMessage());
-                    probes.add(new Probe(provider.name(), null, e.getMessage()));
+                    probes.add(new Probe(provider, null, e.getMessage()));
                 }
             }
             return List.copyOf(probes);

@@ -75,32 +75,80 @@ public record BlockGrid(
     }
 
     /**
-     * Tells whether the block scores decide about a block: all its keys are of a segment that ends
-     * before the query block begins.
+     * Returns the first key block that a query block looks at.
+     *
+     * @param i query block
+     * @return 0 unless a window begins later
+     */
+    public int first(int i) {
+        return isWindowed() ? Math.max(0, firstPosition(i) - window + 1) / blockSize : 0;
+    }
+
+    /**
+     * Returns the end of the candidates: key blocks {@code first(i)} to {@code candidates(i) - 1}
+     * are of segments that end before the query block begins, and the block scores decide about
+     * them.
+     *
+     * @param i query block
+     * @return {@code first(i)} if there is none
+     */
+    public int candidates(int i) {
+        if (isWindowed()) {
+            return first(i);
+        }
+        return isSingleSegment() ? 0 : firstPosition(i) / segmentSize * (segmentSize / blockSize);
+    }
+
+    /**
+     * Returns the end of what a query block looks at: key blocks {@code candidates(i)} to {@code
+     * visible(i) - 1} are of its own segments, or of its window, and are always kept.
+     *
+     * @param i query block
+     * @return the first key block that it does not look at, or {@link #kBlocks}
+     */
+    public int visible(int i) {
+        if (isWindowed()) {
+            return lastPosition(i) / blockSize + 1;
+        }
+        return isSingleSegment()
+                ? kBlocks()
+                : Math.min(
+                        kBlocks(), (lastPosition(i) / segmentSize + 1) * (segmentSize / blockSize));
+    }
+
+    /**
+     * Returns the number of blocks that dense attention computes.
+     *
+     * @return the key blocks that each query block looks at, added up
+     */
+    public long causalBlocks() {
+        long blocks = 0;
+        for (int i = 0; i < qBlocks(); ++i) {
+            blocks += visible(i) - first(i);
+        }
+        return blocks;
+    }
+
+    /**
+     * Tells whether the block scores decide about a block.
      *
      * @param i query block
      * @param j key block
      * @return true if it is a candidate
      */
     public boolean isCandidate(int i, int j) {
-        return !isSingleSegment() && !isWindowed() && segmentEnd(j) <= firstPosition(i);
+        return j >= first(i) && j < candidates(i);
     }
 
     /**
-     * Tells whether a block must be kept: its segment, or a window that it lies in, reaches into
-     * the query block's positions.
+     * Tells whether a block is kept whatever its score.
      *
      * @param i query block
      * @param j key block
-     * @return true if it is of the query block's own segment or windows
+     * @return true if it is of the query block's own segments or window
      */
     public boolean isForced(int i, int j) {
-        if (isWindowed()) {
-            int lastKey = Math.min((j + 1) * blockSize, seqlenK) - 1;
-            return lastKey > firstPosition(i) - window && j * blockSize <= lastPosition(i);
-        }
-        return isSingleSegment()
-                || (segmentEnd(j) > firstPosition(i) && segmentStart(j) <= lastPosition(i));
+        return j >= candidates(i) && j < visible(i);
     }
 
     private int firstPosition(int i) {
@@ -109,14 +157,6 @@ public record BlockGrid(
 
     private int lastPosition(int i) {
         return seqlenK - seqlenQ + Math.min((i + 1) * blockSize, seqlenQ) - 1;
-    }
-
-    private int segmentStart(int j) {
-        return j * blockSize / segmentSize * segmentSize;
-    }
-
-    private int segmentEnd(int j) {
-        return Math.min(segmentStart(j) + segmentSize, seqlenK);
     }
 
     private static int ceilDiv(int a, int b) {

@@ -6,9 +6,11 @@ import io.pbsattn.backend.AttentionBackend;
 import io.pbsattn.backend.AttentionRequest;
 import io.pbsattn.backend.reference.ReferenceBackendProvider;
 import io.pbsattn.torch.TorchType;
+import io.pbsattn.util.WarnOnce;
 import java.util.List;
 import java.util.Optional;
-import java.util.stream.Collectors;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * Permuted Block-Sparse Attention for prefill (arXiv 2510.21270): causal attention that reorders
@@ -22,23 +24,25 @@ import java.util.stream.Collectors;
  */
 public final class PbsAttention {
 
+    private static final Logger logger = LoggerFactory.getLogger(PbsAttention.class);
+
     private final PbsConfig config;
     private final List<AttentionBackend> backends;
+    private final boolean isForced;
     private final boolean wantsLse;
 
-    private PbsAttention(PbsConfig config, List<AttentionBackend> backends) {
-        this(config, backends, true);
-    }
-
-    private PbsAttention(PbsConfig config, List<AttentionBackend> backends, boolean wantsLse) {
+    private PbsAttention(
+            PbsConfig config, List<AttentionBackend> backends, boolean isForced, boolean wantsLse) {
         this.config = config;
         this.backends = backends;
+        this.isForced = isForced;
         this.wantsLse = wantsLse;
     }
 
     /**
-     * Creates the operator on the best usable backend, or on the one that the system property
-     * {@code pbs.attn.backend} forces.
+     * Creates the operator on the usable backends, or on the one that the system property {@code
+     * pbs.attn.backend} forces. Each call runs on the best backend that takes it. Where no kernel
+     * does, that is the slow reference backend, which a warning tells once for each reason.
      *
      * @param config the settings
      * @return the operator
@@ -47,7 +51,7 @@ public final class PbsAttention {
     public static PbsAttention create(PbsConfig config) {
         String forced = System.getProperty(Backends.FORCE_PROPERTY);
         return forced == null
-                ? new PbsAttention(config, Backends.usable())
+                ? new PbsAttention(config, Backends.usable(), false, true)
                 : create(config, forced);
     }
 
@@ -60,38 +64,29 @@ public final class PbsAttention {
      * @throws IllegalStateException if that backend cannot run here
      */
     public static PbsAttention create(PbsConfig config, String backend) {
-        return new PbsAttention(config, List.of(Backends.named(backend)));
+        return new PbsAttention(config, List.of(Backends.named(backend)), true, true);
     }
 
     /**
-     * Creates the operator for where it takes the place of another implementation: without the
-     * reference backend, which would be slower than what it replaces. A forced backend is taken
-     * whatever it is.
+     * Returns the same operator without the reference backend: for where another implementation is
+     * at hand, which that would be slower than. A backend that is forced stays, whatever it is.
      *
-     * @param config the settings
-     * @return the operator, or empty if no other backend is usable
-     * @throws IllegalStateException if the forced backend cannot run here
+     * @return an operator that may have no backend at all; ask {@link #refusal} before a call
      */
-    public static Optional<PbsAttention> createAccelerated(PbsConfig config) {
-        if (System.getProperty(Backends.FORCE_PROPERTY) != null) {
-            return Optional.of(create(config));
-        }
-        List<AttentionBackend> fast =
-                Backends.usable().stream()
-                        .filter(backend -> !ReferenceBackendProvider.NAME.equals(backend.name()))
-                        .toList();
-        return fast.isEmpty() ? Optional.empty() : Optional.of(new PbsAttention(config, fast));
+    public PbsAttention kernelsOnly() {
+        List<AttentionBackend> kernels =
+                isForced ? backends : backends.stream().filter(b -> !isReference(b)).toList();
+        return new PbsAttention(config, kernels, isForced, wantsLse);
     }
 
     /**
-     * Returns the same operator with another scale.
+     * Returns an operator on the same backends with other settings.
      *
-     * @param softmaxScale factor on the query-key products, above 0
-     * @return an operator with these settings otherwise
+     * @param other the settings
+     * @return the operator
      */
-    public PbsAttention withSoftmaxScale(double softmaxScale) {
-        PbsConfig scaled = config.toBuilder().optSoftmaxScale(softmaxScale).build();
-        return new PbsAttention(scaled, backends, wantsLse);
+    public PbsAttention withConfig(PbsConfig other) {
+        return new PbsAttention(other, backends, isForced, wantsLse);
     }
 
     /**
@@ -101,7 +96,7 @@ public final class PbsAttention {
      * @return an operator whose outputs have no {@link AttentionOutput#lse}
      */
     public PbsAttention withoutLse() {
-        return new PbsAttention(config, backends, false);
+        return new PbsAttention(config, backends, isForced, false);
     }
 
     /**
@@ -114,12 +109,21 @@ public final class PbsAttention {
     }
 
     /**
+     * Tells whether the user has forced the backend, so that another is no way out.
+     *
+     * @return true if the operator was made for one backend
+     */
+    public boolean isForced() {
+        return isForced;
+    }
+
+    /**
      * Returns the name of the backend that is tried first.
      *
-     * @return the backend's name
+     * @return the backend's name; "" if there is none, see {@link #kernelsOnly}
      */
     public String backendName() {
-        return backends.get(0).name();
+        return backends.isEmpty() ? "" : backends.get(0).name();
     }
 
     /**
@@ -185,6 +189,12 @@ public final class PbsAttention {
     private AttentionOutput run(AttentionRequest request) {
         for (AttentionBackend backend : backends) {
             if (backend.refusal(request).isEmpty()) {
+                if (!isForced && isReference(backend)) {
+                    WarnOnce.warn(
+                            logger,
+                            "Attention runs on the slow reference backend. "
+                                    + Backends.whyNoKernel(request));
+                }
                 return backend.forward(request);
             }
         }
@@ -198,13 +208,24 @@ public final class PbsAttention {
      * @param q queries (batch, numQHeads, seqlenQ, headDim)
      * @param k keys (batch, numKvHeads, seqlenK, headDim)
      * @param v values, shaped as the keys
-     * @return what each backend says against it; empty if one of them takes it
+     * @return what each backend for the device of q says against it, or why that backend cannot run
+     *     here; empty if one of them takes the call
      * @throws IllegalArgumentException if shapes or types do not fit
      */
     public Optional<String> refusal(NDArray q, NDArray k, NDArray v) {
         AttentionRequest request = request(q, k, v, null, null, null);
         boolean runs = backends.stream().anyMatch(b -> b.refusal(request).isEmpty());
         return runs ? Optional.empty() : Optional.of(refusals(request));
+    }
+
+    private String refusals(AttentionRequest request) {
+        return isForced
+                ? backendName() + ": " + backends.get(0).refusal(request).orElse("ready")
+                : Backends.whyNoKernel(request);
+    }
+
+    private static boolean isReference(AttentionBackend backend) {
+        return ReferenceBackendProvider.NAME.equals(backend.name());
     }
 
     private AttentionRequest request(
@@ -227,12 +248,6 @@ public final class PbsAttention {
                 trace,
                 wantsLse,
                 out);
-    }
-
-    private String refusals(AttentionRequest request) {
-        return backends.stream()
-                .map(backend -> backend.name() + ": " + backend.refusal(request).orElse("ready"))
-                .collect(Collectors.joining("; "));
     }
 
     private static SequenceLengths unpadded(NDArray q, NDArray k) {

@@ -198,6 +198,18 @@ public final class PbsConfig {
         return window;
     }
 
+    /**
+     * Returns how the blocks of a sequence lie.
+     *
+     * @param type the element type of the call
+     * @param seqlenQ its number of queries, the last ones of its positions
+     * @param seqlenK its number of keys
+     * @return the grid
+     */
+    public BlockGrid grid(TorchType type, int seqlenQ, int seqlenK) {
+        return new BlockGrid(seqlenQ, seqlenK, blockSize, segmentSize, minLength(type), window);
+    }
+
     /** {@inheritDoc} */
     @Override
     public String toString() {

@@ -1,5 +1,7 @@
 package io.pbsattn.backend;
 
+import ai.djl.Device;
+
 /**
  * Finds out whether a backend can run on this machine, and makes it; found by {@link
  * java.util.ServiceLoader}.
@@ -14,11 +16,20 @@ public interface AttentionBackendProvider {
     String name();
 
     /**
-     * Returns the place in the automatic choice.
+     * Returns the rank in the automatic choice.
      *
      * @return the higher, the more wanted
      */
     int rank();
+
+    /**
+     * Tells whether the backend is meant for arrays on a device. Where it does not run them, a user
+     * is told why.
+     *
+     * @param device the device of q
+     * @return true if it is for such devices
+     */
+    boolean isFor(Device device);
 
     /**
      * Makes the backend.

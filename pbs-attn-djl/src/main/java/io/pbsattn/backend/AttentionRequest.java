@@ -175,13 +175,7 @@ public record AttentionRequest(
      * @return the grid
      */
     public BlockGrid grid(int queries, int keys) {
-        return new BlockGrid(
-                queries,
-                keys,
-                config.blockSize(),
-                config.segmentSize(),
-                config.minLength(type),
-                config.window());
+        return config.grid(type, queries, keys);
     }
 
     /** What is written must not be read later, nor be written twice. */

@@ -9,7 +9,8 @@ import io.pbsattn.PbsAttention;
 
 /**
  * Permuted Block-Sparse Attention as a DJL block without parameters: it takes the place of standard
- * causal attention in a model.
+ * causal attention in a model. Where no kernel takes a call, dense attention runs, see {@link
+ * ModelAttention}.
  *
  * <p>Input: an NDList of q (batch, numQHeads, seqlenQ, headDim), k and v (batch, numKvHeads,
  * seqlenK, headDim). Output: an NDList of o (batch, numQHeads, seqlenQ, headDim). It is for
@@ -19,7 +20,7 @@ public final class PbsAttentionBlock extends AbstractBlock {
 
     private static final byte VERSION = 1;
 
-    private final PbsAttention attention;
+    private final ModelAttention attention;
 
     /**
      * Constructs the block.
@@ -28,7 +29,7 @@ public final class PbsAttentionBlock extends AbstractBlock {
      */
     public PbsAttentionBlock(PbsAttention attention) {
         super(VERSION);
-        this.attention = attention.withoutLse();
+        this.attention = new ModelAttention(attention);
     }
 
     /**

@@ -131,6 +131,12 @@ final class Bfloat16LayerOps implements LayerOps {
         return o;
     }
 
+    /** {@inheritDoc} */
+    @Override
+    public String rowBackend() {
+        return "cpu";
+    }
+
     private static long rows(NDArray x) {
         return x.getShape().get(0);
     }

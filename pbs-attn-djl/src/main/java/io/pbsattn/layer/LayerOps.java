@@ -2,6 +2,7 @@ package io.pbsattn.layer;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
+import io.pbsattn.PrefillReport;
 import io.pbsattn.torch.TorchType;
 import java.util.List;
 
@@ -86,6 +87,13 @@ public interface LayerOps {
      * @return shaped as q, attached to its manager
      */
     NDArray attendRow(NDArray q, NDArray k, NDArray v, double softmaxScale);
+
+    /**
+     * Returns the name of what {@link #attendRow} runs on, for reports.
+     *
+     * @return a backend's name or {@link PrefillReport#PYTORCH}
+     */
+    String rowBackend();
 
     /**
      * Creates the operations of a type.

@@ -17,23 +17,19 @@ import java.util.Optional;
 /** Runs calls that were found to be causal through Permuted Block-Sparse Attention. */
 final class CausalAttention {
 
-    private final Optional<PbsAttention> operator;
+    private final PbsAttention operator;
 
-    private CausalAttention(Optional<PbsAttention> operator) {
-        this.operator = operator;
-    }
-
-    static CausalAttention of(PbsConfig config) {
+    CausalAttention(PbsAttention operator) {
         // What a query sees, the call says.
-        PbsConfig unbounded = config.toBuilder().optWindow(0).build();
-        return new CausalAttention(
-                PbsAttention.createAccelerated(unbounded).map(PbsAttention::withoutLse));
+        PbsConfig unbounded = operator.config().toBuilder().optWindow(0).build();
+        this.operator = operator.kernelsOnly().withConfig(unbounded).withoutLse();
     }
 
-    /** Whether there is a kernel for a call. */
-    boolean runs(SdpaCall call) {
-        return operator.isPresent()
-                && operator.get().refusal(call.q(), call.k(), call.v()).isEmpty();
+    /** Why no kernel takes a call; a forced backend says so itself, when it is called. */
+    Optional<String> refusal(SdpaCall call) {
+        return operator.isForced()
+                ? Optional.empty()
+                : operator.refusal(call.q(), call.k(), call.v());
     }
 
     /**
@@ -44,9 +40,9 @@ final class CausalAttention {
     NDArray forward(
             NDManager scope, SdpaCall call, List<CausalSpan> spans, SdpaStatistics statistics) {
         int headDim = (int) call.q().getShape().get(3);
+        double scale = call.scale().orElse(1 / Math.sqrt(headDim));
         PbsAttention scaled =
-                operator.orElseThrow()
-                        .withSoftmaxScale(call.scale().orElse(1 / Math.sqrt(headDim)));
+                operator.withConfig(operator.config().toBuilder().optSoftmaxScale(scale).build());
         boolean isPaddedRight =
                 spans.stream().allMatch(s -> s.firstQuery() == 0 && s.firstKey() == 0);
         AttentionOutput output;

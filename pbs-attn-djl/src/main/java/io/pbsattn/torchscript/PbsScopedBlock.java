@@ -8,7 +8,7 @@ import ai.djl.nn.AbstractBlock;
 import ai.djl.nn.Block;
 import ai.djl.training.ParameterStore;
 import ai.djl.util.PairList;
-import io.pbsattn.PbsConfig;
+import io.pbsattn.PbsAttention;
 
 /**
  * A block that runs another one, such as a TorchScript model, with an open {@link SdpaScope}: its
@@ -20,19 +20,19 @@ public final class PbsScopedBlock extends AbstractBlock {
     private static final byte VERSION = 1;
 
     private final Block model;
-    private final PbsConfig config;
+    private final PbsAttention operator;
     private final SdpaStatistics statistics = new SdpaStatistics();
 
     /**
      * Constructs the block and installs the interceptor.
      *
      * @param model the block to run
-     * @param config the settings of sparse attention
+     * @param operator sparse attention; its scale and window are not used
      */
-    public PbsScopedBlock(Block model, PbsConfig config) {
+    public PbsScopedBlock(Block model, PbsAttention operator) {
         super(VERSION);
         this.model = addChildBlock("model", model);
-        this.config = config;
+        this.operator = operator;
         SdpaInterceptor.install();
     }
 
@@ -56,7 +56,7 @@ public final class PbsScopedBlock extends AbstractBlock {
             NDList inputs,
             boolean training,
             PairList<String, Object> params) {
-        try (SdpaScope scope = SdpaInterceptor.open(config, statistics)) {
+        try (SdpaScope scope = SdpaInterceptor.open(operator, statistics)) {
             try {
                 // A failure that the model did not notice is thrown when the scope closes.
                 return model.forward(parameterStore, inputs, training, params);

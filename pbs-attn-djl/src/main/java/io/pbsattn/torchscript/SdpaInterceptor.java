@@ -3,6 +3,7 @@ package io.pbsattn.torchscript;
 import ai.djl.engine.Engine;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
+import io.pbsattn.PbsAttention;
 import io.pbsattn.PbsConfig;
 import io.pbsattn.torch.LibTorch;
 import org.slf4j.Logger;
@@ -44,12 +45,24 @@ public final class SdpaInterceptor {
      * @return the scope, to be closed by the same thread
      */
     public static SdpaScope open(PbsConfig config) {
-        return open(config, new SdpaStatistics());
+        return open(PbsAttention.create(config));
     }
 
-    static SdpaScope open(PbsConfig config, SdpaStatistics statistics) {
+    /**
+     * Opens a scope for the calling thread that runs an operator, for instance one on a forced
+     * backend.
+     *
+     * @param operator its scale and window are not used, each call brings its own; without a forced
+     *     backend PyTorch runs what no kernel takes
+     * @return the scope, to be closed by the same thread
+     */
+    public static SdpaScope open(PbsAttention operator) {
+        return open(operator, new SdpaStatistics());
+    }
+
+    static SdpaScope open(PbsAttention operator, SdpaStatistics statistics) {
         install();
-        return new SdpaScope(config, statistics);
+        return new SdpaScope(operator, statistics);
     }
 
     /** What libtorch calls for every scaled dot product attention of the process. */

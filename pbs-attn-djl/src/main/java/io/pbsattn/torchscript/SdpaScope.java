@@ -2,8 +2,12 @@ package io.pbsattn.torchscript;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
-import io.pbsattn.PbsConfig;
+import io.pbsattn.PbsAttention;
+import io.pbsattn.util.WarnOnce;
+import java.util.Optional;
 import java.util.concurrent.Callable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * While it is open, the attention of models that this thread runs goes through Permuted
@@ -11,6 +15,8 @@ import java.util.concurrent.Callable;
  * nested, the innermost holds. To be closed by the thread that opened it.
  */
 public final class SdpaScope implements AutoCloseable {
+
+    private static final Logger logger = LoggerFactory.getLogger(SdpaScope.class);
 
     private static final ThreadLocal<SdpaScope> INNERMOST = new ThreadLocal<>();
 
@@ -23,10 +29,10 @@ public final class SdpaScope implements AutoCloseable {
     private Throwable failure;
     private boolean isClosed;
 
-    SdpaScope(PbsConfig config, SdpaStatistics statistics) {
+    SdpaScope(PbsAttention operator, SdpaStatistics statistics) {
         this.statistics = statistics;
-        router = new SdpaRouter(config);
-        attention = CausalAttention.of(config);
+        router = new SdpaRouter(operator.config());
+        attention = new CausalAttention(operator);
         INNERMOST.set(this);
     }
 
@@ -110,10 +116,7 @@ public final class SdpaScope implements AutoCloseable {
     NDArray run(NDManager scope, SdpaCall call) {
         try {
             SdpaRouter.Decision decision = router.decide(call);
-            SdpaRoute route = decision.route();
-            if (route == SdpaRoute.PBS && !attention.runs(call)) {
-                route = SdpaRoute.NO_KERNEL;
-            }
+            SdpaRoute route = route(decision, call);
             NDArray output =
                     route == SdpaRoute.PBS
                             ? attention.forward(scope, call, decision.spans(), statistics)
@@ -131,6 +134,25 @@ public final class SdpaScope implements AutoCloseable {
             }
             return call.unreadableOutput(scope);
         }
+    }
+
+    /** Where a call goes once the kernels are asked too; says once that it falls back. */
+    private SdpaRoute route(SdpaRouter.Decision decision, SdpaCall call) {
+        SdpaRoute route = decision.route();
+        String reason = route.reason();
+        if (route == SdpaRoute.PBS) {
+            Optional<String> refusal = attention.refusal(call);
+            if (refusal.isPresent()) {
+                route = SdpaRoute.NO_KERNEL;
+                reason = route.reason() + ". " + refusal.get();
+                statistics.addKernelRefusal(refusal.get());
+            }
+        }
+        if (route.isFall()) {
+            WarnOnce.warn(
+                    logger, "Attention of a TorchScript model runs dense, on PyTorch: " + reason);
+        }
+        return route;
     }
 
     /** Throws what attention threw, once; the model's own exception says only that it failed. */

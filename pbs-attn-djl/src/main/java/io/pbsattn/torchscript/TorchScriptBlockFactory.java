@@ -4,6 +4,7 @@ import ai.djl.MalformedModelException;
 import ai.djl.Model;
 import ai.djl.nn.Block;
 import ai.djl.nn.BlockFactory;
+import io.pbsattn.PbsAttention;
 import io.pbsattn.PbsConfig;
 import io.pbsattn.util.NearestName;
 import java.io.IOException;
@@ -23,8 +24,10 @@ public final class TorchScriptBlockFactory implements BlockFactory {
     private static final long serialVersionUID = 1L;
 
     private static final String ATTENTION = "attention";
+    private static final String BACKEND = "attention.backend";
     private static final List<String> ARGUMENTS =
-            Stream.concat(Stream.of(ATTENTION), PbsConfig.argumentNames().stream()).toList();
+            Stream.concat(Stream.of(ATTENTION, BACKEND), PbsConfig.argumentNames().stream())
+                    .toList();
 
     /**
      * {@inheritDoc}
@@ -34,7 +37,8 @@ public final class TorchScriptBlockFactory implements BlockFactory {
      * @param arguments {@code attention}: {@code pbs} (default) or {@code dense}, which leaves the
      *     model as it is; {@code attention.threshold}, {@code attention.block_size}, {@code
      *     attention.segment_size}, {@code attention.min_length} as in {@link
-     *     PbsConfig.Builder#optArgument}; {@code mapLocation}: as DJL's option of that name
+     *     PbsConfig.Builder#optArgument}; {@code attention.backend}: forces a backend, {@code cpu},
+     *     {@code cuda} or {@code reference}; {@code mapLocation}: as DJL's option of that name
      * @throws IllegalArgumentException naming the argument and what was expected; for an unknown
      *     one that is like ours the nearest name
      */
@@ -49,6 +53,11 @@ public final class TorchScriptBlockFactory implements BlockFactory {
             }
         }
         PbsConfig pbs = config.build();
+        Object backend = arguments.get(BACKEND);
+        PbsAttention operator =
+                backend == null
+                        ? PbsAttention.create(pbs)
+                        : PbsAttention.create(pbs, String.valueOf(backend));
         Object attention = arguments.containsKey(ATTENTION) ? arguments.get(ATTENTION) : "pbs";
         boolean isDense = "dense".equals(attention);
         if (!isDense && !"pbs".equals(attention)) {
@@ -56,7 +65,7 @@ public final class TorchScriptBlockFactory implements BlockFactory {
                     "attention: expected pbs or dense, found '" + attention + "'");
         }
         Block block = load(model, modelPath, arguments);
-        return isDense ? block : new PbsScopedBlock(block, pbs);
+        return isDense ? block : new PbsScopedBlock(block, operator);
     }
 
     /** Loads the file as DJL would without this factory; the outer model closes it. */

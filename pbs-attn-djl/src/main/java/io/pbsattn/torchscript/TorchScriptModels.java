@@ -3,6 +3,7 @@ package io.pbsattn.torchscript;
 import ai.djl.Model;
 import ai.djl.nn.Block;
 import ai.djl.repository.zoo.Criteria;
+import io.pbsattn.PbsAttention;
 import io.pbsattn.PbsConfig;
 import java.nio.file.Path;
 
@@ -44,12 +45,25 @@ public final class TorchScriptModels {
      * @throws IllegalArgumentException if the model has no block yet
      */
     public static PbsScopedBlock usePbs(Model model, PbsConfig config) {
+        return usePbs(model, PbsAttention.create(config));
+    }
+
+    /**
+     * Switches a loaded model over to an operator, for instance one on a forced backend. Predictors
+     * made before stay as they are.
+     *
+     * @param model a model of the PyTorch engine, such as a {@code ZooModel}
+     * @param operator sparse attention; its scale and window are not used
+     * @return the model's new block
+     * @throws IllegalArgumentException if the model has no block yet
+     */
+    public static PbsScopedBlock usePbs(Model model, PbsAttention operator) {
         Block block = model.getBlock();
         if (block == null) {
             throw new IllegalArgumentException(
                     "model " + model.getName() + ": expected a loaded model, found no block");
         }
-        PbsScopedBlock scoped = new PbsScopedBlock(block, config);
+        PbsScopedBlock scoped = new PbsScopedBlock(block, operator);
         model.setBlock(scoped);
         return scoped;
     }

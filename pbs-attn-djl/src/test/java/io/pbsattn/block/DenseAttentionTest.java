@@ -4,6 +4,9 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.index.NDIndex;
 import io.pbsattn.Arrays4;
+import io.pbsattn.torch.LibTorch;
+import io.pbsattn.torch.TorchType;
+import java.util.List;
 import java.util.Random;
 import org.testng.Assert;
 import org.testng.annotations.DataProvider;
@@ -65,6 +68,33 @@ public class DenseAttentionTest {
                 NDArray weights = q.get(one).matMul(keys.swapAxes(2, 3)).mul(0.3).softmax(-1);
                 NDArray expected = weights.matMul(v.get(seen).repeat(1, 2));
                 Assert.assertTrue(Arrays4.maxError(found.get(one), expected) <= 1e-12);
+            }
+        }
+    }
+
+    /** Each of the three ways, in the types that PyTorch itself does not ask DJL for. */
+    @Test
+    public void halfPrecisionRunsToo() {
+        try (NDManager manager = NDManager.newBaseManager("PyTorch")) {
+            Random random = new Random(9);
+            NDArray q = Arrays4.normal(manager, random, 2, 4, LENGTH, 32);
+            NDArray k = Arrays4.normal(manager, random, 2, 2, LENGTH, 32);
+            for (TorchType type : List.of(TorchType.BFLOAT16, TorchType.FLOAT16)) {
+                NDArray halfQ = LibTorch.get().toType(manager, q, type);
+                NDArray halfK = LibTorch.get().toType(manager, k, type);
+                for (int seqlenQ : new int[] {LENGTH, 100, 1}) {
+                    for (int window : new int[] {0, 64}) {
+                        NDIndex last = new NDIndex(":, :, {}:", LENGTH - seqlenQ);
+                        NDArray expected = DenseAttention.forward(q.get(last), k, k, 0.3, window);
+                        NDArray found =
+                                DenseAttention.forward(halfQ.get(last), halfK, halfK, 0.3, window);
+                        Assert.assertEquals(TorchType.of(found), type);
+                        NDArray wide = LibTorch.get().toType(manager, found, TorchType.FLOAT32);
+                        Assert.assertTrue(
+                                Arrays4.frobeniusError(wide, expected) < 0.02,
+                                type + " " + seqlenQ + " " + window);
+                    }
+                }
             }
         }
     }

@@ -57,6 +57,11 @@ public class TorchScriptModelsTest {
             PbsScopedBlock block = TorchScriptModels.usePbs(model, PbsConfig.DEFAULT);
             Assert.assertEquals(predict(model, llamaInput(model.getNDManager())), plainLlama);
             Assert.assertEquals(block.report().calls(SdpaRoute.SHORT), 2);
+            Assert.assertFalse(block.report().ranPbs());
+            Assert.assertEquals(
+                    block.report().summary(),
+                    "Permuted Block-Sparse Attention did not run. 2 of 2: fewer keys than"
+                            + " attention.min_length");
             Assert.assertTrue(block.report().prefill().isEmpty());
             assertLogits(model.getNDManager(), plainLlama, 1e-5);
         }
@@ -69,6 +74,10 @@ public class TorchScriptModelsTest {
             float[] logits = predict(model, llamaInput(model.getNDManager()));
             assertLogits(model.getNDManager(), logits, 1e-4);
             Assert.assertEquals(block.report().calls(SdpaRoute.PBS), 2);
+            Assert.assertTrue(block.report().ranPbs());
+            Assert.assertEquals(
+                    block.report().summary(),
+                    "Permuted Block-Sparse Attention ran in 2 of 2 attention calls");
             Assert.assertEquals(block.report().calls().size(), 1);
             Assert.assertEquals(block.report().prefill().orElseThrow().density(), 1.0);
         }
@@ -290,6 +299,7 @@ public class TorchScriptModelsTest {
         assertRefused("attention", "sparse", "pbs or dense");
         assertRefused("attention.threshold", "2", "threshold");
         assertRefused("attention.block_size", "many", "attention.block_size");
+        assertRefused("attention.backend", "abacus", "abacus");
         assertRefused("attention.treshold", "0.9", "did you mean 'attention.threshold'?");
         assertRefused("attenton", "dense", "did you mean 'attention'?");
         assertRefused("pbs.min_length", "0", "did you mean 'attention.min_length'?");

@@ -4,7 +4,6 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
-import io.pbsattn.PbsAttention;
 import io.pbsattn.PbsConfig;
 import io.pbsattn.layer.LayerOps;
 import io.pbsattn.torch.LibTorch;
@@ -44,11 +43,7 @@ public final class CausalLm {
         this.config = config;
         decoder =
                 new Decoder(
-                        config,
-                        weights,
-                        rope,
-                        ops,
-                        LayerAttention.ofLayers(config, options, ops.type()));
+                        config, weights, rope, ops, LayerAttention.ofLayers(config, options));
         kind = options.attention();
         contextLimit = Math.min(options.contextLimit(), config.maxPositions());
         maxBatch = options.maxBatch();
@@ -150,17 +145,17 @@ public final class CausalLm {
      * Returns the settings that a layer's prompts run with.
      *
      * @param layer 0 to the number of layers - 1
-     * @return the configuration; null for dense attention of PyTorch
+     * @return the configuration; of dense attention one that keeps every block
      */
     public PbsConfig pbsConfig(int layer) {
-        PbsAttention operator = decoder.attentions().get(layer).operator();
-        return operator == null ? null : operator.config();
+        return decoder.attentions().get(layer).operator().config();
     }
 
     /**
      * Returns the backend of the prefill's attention.
      *
-     * @return its name; {@code pytorch} for dense attention where no kernels are to be had
+     * @return its name; {@code pytorch} for dense attention of PyTorch where no kernels are to be
+     *     had
      */
     public String backendName() {
         return decoder.attentions().get(0).backendName();

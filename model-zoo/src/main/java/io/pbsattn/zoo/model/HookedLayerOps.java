@@ -71,4 +71,10 @@ abstract class HookedLayerOps implements LayerOps {
     public NDArray attendRow(NDArray q, NDArray k, NDArray v, double softmaxScale) {
         return ops.attendRow(q, k, v, softmaxScale);
     }
+
+    /** {@inheritDoc} */
+    @Override
+    public String rowBackend() {
+        return ops.rowBackend();
+    }
 }

@@ -2,7 +2,7 @@ package io.pbsattn.zoo.model;
 
 import io.pbsattn.PbsAttention;
 import io.pbsattn.PbsConfig;
-import io.pbsattn.torch.TorchType;
+import io.pbsattn.block.ModelAttention;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
@@ -11,13 +11,10 @@ import java.util.Map;
 /**
  * The attention of one layer's prompt.
  *
- * @param operator sparse, or the same kernels with every block kept; null where dense attention is
- *     better left to PyTorch
+ * @param operator sparse, or the same kernels with every block kept
  * @param window keys that a query sees, its own the last of them; 0 for all
  */
-record LayerAttention(PbsAttention operator, int window) {
-
-    private static final String REFERENCE = "reference";
+record LayerAttention(ModelAttention operator, int window) {
 
     /**
      * The attention of each layer of a model: layers of the same kind share it.
@@ -25,8 +22,7 @@ record LayerAttention(PbsAttention operator, int window) {
      * @throws IllegalArgumentException if an option names a layer that the model has not
      * @throws IllegalStateException if a forced backend cannot run here
      */
-    static List<LayerAttention> ofLayers(
-            DecoderConfig config, ModelOptions options, TorchType type) {
+    static List<LayerAttention> ofLayers(DecoderConfig config, ModelOptions options) {
         options.denseLayers().check(config.numLayers());
         record Kind(boolean isDense, int window) {}
         Map<Kind, LayerAttention> kinds = new HashMap<>();
@@ -35,15 +31,12 @@ record LayerAttention(PbsAttention operator, int window) {
             boolean isDense =
                     options.attention() == AttentionKind.DENSE || options.denseLayers().contains(l);
             Kind kind = new Kind(isDense, config.windows().get(l));
-            layers.add(
-                    kinds.computeIfAbsent(
-                            kind, k -> create(k.isDense(), k.window(), options, type)));
+            layers.add(kinds.computeIfAbsent(kind, k -> create(k.isDense(), k.window(), options)));
         }
         return List.copyOf(layers);
     }
 
-    private static LayerAttention create(
-            boolean isDense, int window, ModelOptions options, TorchType type) {
+    private static LayerAttention create(boolean isDense, int window, ModelOptions options) {
         PbsConfig.Builder builder = options.pbsConfig().toBuilder().optWindow(window);
         if (isDense) {
             builder.optThreshold(1);
@@ -53,10 +46,7 @@ record LayerAttention(PbsAttention operator, int window) {
                 options.backend() == null
                         ? PbsAttention.create(settings)
                         : PbsAttention.create(settings, options.backend());
-        boolean canUsePyTorch = type == TorchType.FLOAT32;
-        boolean hasKernels = !REFERENCE.equals(attention.backendName());
-        return new LayerAttention(
-                isDense && canUsePyTorch && !hasKernels ? null : attention.withoutLse(), window);
+        return new LayerAttention(new ModelAttention(attention), window);
     }
 
     /** The first key that the query at a position sees. */
@@ -65,6 +55,6 @@ record LayerAttention(PbsAttention operator, int window) {
     }
 
     String backendName() {
-        return operator == null ? "pytorch" : operator.backendName();
+        return operator.backendName();
     }
 }

@@ -3,13 +3,11 @@ package io.pbsattn.zoo.model;
 import ai.djl.ndarray.NDArray;
 import io.pbsattn.AttentionOutput;
 import io.pbsattn.PrefillReport;
-import io.pbsattn.block.DenseAttention;
 import io.pbsattn.layer.LayerOps;
 import java.util.List;
 
 /**
- * Runs the attention of one prefill, layer after layer: by the operator where there is one, dense
- * for single rows.
+ * Runs the attention of one prefill, layer after layer: by the operator, and dense for single rows.
  */
 final class PromptAttention {
 
@@ -37,18 +35,15 @@ final class PromptAttention {
      */
     NDArray forward(int layer, NDArray q, NDArray k, NDArray v) {
         LayerAttention attention = layers.get(layer);
-        boolean isRow = q.getShape().get(2) == 1;
-        if (isRow || attention.operator() == null) {
+        if (q.getShape().get(2) == 1) {
+            long blocks = attention.operator().causalBlocks(q, k);
             long start = System.nanoTime();
-            NDArray o =
-                    isRow
-                            ? ops.attendRow(q, k, v, softmaxScale)
-                            : DenseAttention.forward(q, k, v, softmaxScale, attention.window());
+            NDArray o = ops.attendRow(q, k, v, softmaxScale);
             double seconds = (System.nanoTime() - start) / 1e9;
-            add(new PrefillReport("dense", "", 0, 0, 0, 0, seconds, seconds));
+            add(PrefillReport.dense(ops.rowBackend(), blocks, seconds));
             return o;
         }
-        AttentionOutput output = attention.operator().forwardInto(q, k, v, q);
+        AttentionOutput output = attention.operator().forwardOver(q, k, v);
         add(output.report());
         return output.o();
     }

@@ -1,5 +1,6 @@
 package io.pbsattn.backend.cpu;
 
+import ai.djl.Device;
 import io.pbsattn.backend.AttentionBackend;
 import io.pbsattn.backend.AttentionBackendProvider;
 import io.pbsattn.backend.BackendUnavailableException;
@@ -17,6 +18,12 @@ public final class CpuBackendProvider implements AttentionBackendProvider {
     @Override
     public int rank() {
         return 10;
+    }
+
+    /** {@inheritDoc} */
+    @Override
+    public boolean isFor(Device device) {
+        return !device.isGpu();
     }
 
     /** {@inheritDoc} */

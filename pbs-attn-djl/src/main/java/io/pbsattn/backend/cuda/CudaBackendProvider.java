@@ -1,5 +1,6 @@
 package io.pbsattn.backend.cuda;
 
+import ai.djl.Device;
 import io.pbsattn.backend.AttentionBackend;
 import io.pbsattn.backend.AttentionBackendProvider;
 import io.pbsattn.backend.BackendUnavailableException;
@@ -51,6 +52,12 @@ public final class CudaBackendProvider implements AttentionBackendProvider {
     @Override
     public int rank() {
         return 20;
+    }
+
+    /** {@inheritDoc} */
+    @Override
+    public boolean isFor(Device device) {
+        return device.isGpu();
     }
 
     /** {@inheritDoc} */

@@ -203,18 +203,11 @@ record CudaCall(
         return config.keyOrder() == KeyOrder.PER_KV_HEAD || !isSparse();
     }
 
-    /** Blocks that are candidates or of the query block's own segment, over all query heads. */
+    /** Blocks that dense attention computes, over all sequences and query heads. */
     long causalBlocks() {
         long blocks = 0;
         for (int b = 0; b < batch(); ++b) {
-            BlockGrid grid = grid(b);
-            long ofSegment = config.segmentSize() / BLOCK_SIZE;
-            long firstPosition = (long) lengths.k(b) - lengths.q(b);
-            for (long i = 0; i < grid.qBlocks(); ++i) {
-                long lastRow = Math.min((i + 1) * BLOCK_SIZE, lengths.q(b)) - 1;
-                long segments = (firstPosition + lastRow) / config.segmentSize() + 1;
-                blocks += Math.min(segments * ofSegment, grid.kBlocks());
-            }
+            blocks += grid(b).causalBlocks();
         }
         return blocks * numQHeads;
     }

@@ -1,5 +1,6 @@
 package io.pbsattn.backend.reference;
 
+import ai.djl.Device;
 import io.pbsattn.backend.AttentionBackend;
 import io.pbsattn.backend.AttentionBackendProvider;
 
@@ -19,6 +20,12 @@ public final class ReferenceBackendProvider implements AttentionBackendProvider 
     @Override
     public int rank() {
         return 0;
+    }
+
+    /** {@inheritDoc} */
+    @Override
+    public boolean isFor(Device device) {
+        return true;
     }
 
     /** {@inheritDoc} */

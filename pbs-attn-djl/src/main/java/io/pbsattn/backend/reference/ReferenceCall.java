@@ -121,11 +121,11 @@ final class ReferenceCall {
             int[] order,
             double[] scores,
             ReferenceHead.Selection selection) {
+        causalBlocks += grid.causalBlocks();
         for (int i = 0; i < grid.qBlocks(); ++i) {
             for (int j = 0; j < grid.kBlocks(); ++j) {
                 boolean kept = selection.kept[i][j];
                 keptBlocks += kept ? 1 : 0;
-                causalBlocks += grid.isCandidate(i, j) || grid.isForced(i, j) ? 1 : 0;
                 if (request.trace() != null) {
                     request.trace().setBlock(b, h, i, j, (float) selection.scores[i][j], kept);
                 }
