@@ -8,6 +8,8 @@ import ai.djl.ndarray.index.NDIndex;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import io.pbsattn.torch.LibTorch;
+import io.pbsattn.torch.TorchType;
+import java.util.Optional;
 
 /**
  * Dense causal attention: the path of decoding, and what Permuted Block-Sparse Attention is
@@ -27,7 +29,7 @@ public final class DenseAttention {
     /**
      * Computes causal attention; the queries are the last positions of the sequence.
      *
-     * @param q queries (batch, numQHeads, seqlenQ, headDim), float32 or float64
+     * @param q queries (batch, numQHeads, seqlenQ, headDim), floating point
      * @param k keys (batch, numKvHeads, seqlenK, headDim), seqlenK at least seqlenQ
      * @param v values, shaped as the keys
      * @param softmaxScale factor on the query-key products
@@ -42,7 +44,7 @@ public final class DenseAttention {
      * Computes causal attention in which a query sees a window of keys: at position i the keys j
      * with {@code i - window < j <= i}. Keys that no query sees are not read.
      *
-     * @param q queries (batch, numQHeads, seqlenQ, headDim), float32 or float64
+     * @param q queries (batch, numQHeads, seqlenQ, headDim), floating point
      * @param k keys (batch, numKvHeads, seqlenK, headDim), seqlenK at least seqlenQ
      * @param v values, shaped as the keys
      * @param softmaxScale factor on the query-key products
@@ -117,30 +119,23 @@ public final class DenseAttention {
         }
     }
 
-    /** PyTorch's operator, which scales by 1 / sqrt(headDim): another scale goes into q. */
     private static NDArray torchAttention(
             NDArray q, NDArray k, NDArray v, boolean isCausal, double softmaxScale) {
-        double factor = softmaxScale * Math.sqrt((double) q.getShape().get(3));
-        NDManager manager = q.getManager();
-        try (NDManager scope = manager.newSubManager()) {
-            NDArray scaled = Math.abs(factor - 1) > 1e-12 ? attach(scope, q.mul(factor)) : q;
-            Object noMask = null;
-            Object defaultScale = null;
-            return LibTorch.get()
-                    .call(
-                            manager,
-                            "aten::scaled_dot_product_attention",
-                            "",
-                            1,
-                            scaled,
-                            k,
-                            v,
-                            noMask,
-                            0.0,
-                            isCausal,
-                            defaultScale,
-                            false)[0];
-        }
+        Object noMask = null;
+        return LibTorch.get()
+                .call(
+                        q.getManager(),
+                        "aten::scaled_dot_product_attention",
+                        "",
+                        1,
+                        q,
+                        k,
+                        v,
+                        noMask,
+                        0.0,
+                        isCausal,
+                        Optional.of(softmaxScale),
+                        false)[0];
     }
 
     private static NDArray attach(NDManager manager, NDArray array) {
@@ -161,10 +156,15 @@ public final class DenseAttention {
             NDList rows = new NDList();
             for (long begin = 0; begin < queries; begin += step) {
                 long end = Math.min(begin + step, queries);
-                NDArray qi = q.get(scope, new NDIndex(":, :, {}:{}", begin, end));
+                NDIndex some = new NDIndex(":, :, {}:{}", begin, end);
+                NDArray qi = computable(scope, q.get(scope, some));
                 rows.add(rows(qi, k, v, keys - queries + begin, softmaxScale, seen));
             }
             NDArray o = rows.size() == 1 ? rows.get(0) : NDArrays.concat(rows, 2);
+            TorchType type = TorchType.of(q);
+            if (TorchType.of(o) != type) {
+                o = LibTorch.get().toType(scope, o, type);
+            }
             o.attach(manager);
             return o;
         }
@@ -185,7 +185,8 @@ public final class DenseAttention {
         // The query heads of a group lie under each other, so that K and V are read once and never
         // repeated.
         NDArray grouped = q.reshape(batch, kvHeads, -1, headDim);
-        NDArray logits = grouped.mul(softmaxScale).matMul(k.get(scope, band).swapAxes(2, 3));
+        NDArray seenKeys = computable(scope, k.get(scope, band));
+        NDArray logits = grouped.mul(softmaxScale).matMul(seenKeys.swapAxes(2, 3));
         if (count > 1) {
             NDArray positions =
                     scope.arange((int) position, (int) end, 1, DataType.INT64).expandDims(1);
@@ -197,6 +198,15 @@ public final class DenseAttention {
                     NDArrays.where(hidden.broadcast(masked.getShape()), minusInfinity, masked)
                             .reshape(logits.getShape());
         }
-        return logits.softmax(-1).matMul(v.get(scope, band)).reshape(shape);
+        NDArray seenValues = computable(scope, v.get(scope, band));
+        return logits.softmax(-1).matMul(seenValues).reshape(shape);
+    }
+
+    /** DJL has no masks in bfloat16, and PyTorch no fast products in float16 on the CPU. */
+    private static NDArray computable(NDManager scope, NDArray array) {
+        TorchType type = TorchType.of(array);
+        return type == TorchType.BFLOAT16 || type == TorchType.FLOAT16
+                ? LibTorch.get().toType(scope, array, TorchType.FLOAT32)
+                : array;
     }
 }

@@ -1,5 +1,6 @@
 package io.pbsattn.backend.cuda;
 
+import io.pbsattn.backend.cuda.WorkspaceLayout.Array;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.ArrayList;
@@ -16,9 +17,6 @@ final class CudaAttention {
     /** Bytes that a workspace keeps to where it can. */
     static final long DEFAULT_BUDGET = 1L << 30;
 
-    private static final int COUNTERS = 4;
-    private static final int KEPT_BLOCKS = 0;
-    private static final int NOT_FINITE = 1;
     private static final String ARRAYS = "qkv";
 
     private final CudaDevice device;
@@ -41,11 +39,11 @@ final class CudaAttention {
      * @param keptBlocks blocks that were computed, over all sequences and query heads
      * @param seconds time that the GPU spent in each stage
      */
-    record Result(long keptBlocks, Map<Stage, Double> seconds) {}
+    record Result(long keptBlocks, Map<Launch.Stage, Double> seconds) {}
 
     /** Plans a call without touching the GPU. */
     LaunchPlan plan(CudaCall call) {
-        return new LaunchPlan(call, device.gpu(), device.manifest(), budget);
+        return new LaunchPlan(call, device.gpu(), budget);
     }
 
     /**
@@ -62,43 +60,45 @@ final class CudaAttention {
         LaunchPlan plan = plan(call);
         WorkspaceLayout workspace = plan.workspace();
         TraceDownload trace = TraceDownload.of(call, workspace);
-        ByteBuffer counters = buffer(COUNTERS * Long.BYTES);
+        KernelManifest.Constants constants = call.manifest().constants();
+        ByteBuffer counters = buffer(constants.counters() * Long.BYTES);
         try (DeviceScope scope = device.enter(stream)) {
             long base = scope.allocate(workspace.bytes());
             scope.clear(
-                    workspace.address(CallField.COUNTERS, base),
-                    workspace.bytes(CallField.COUNTERS));
+                    workspace.address(Array.COUNTERS, base),
+                    workspace.bytes(Array.COUNTERS));
             uploadLengths(call, workspace, base, scope);
             List<Mark> marks = new ArrayList<>();
-            for (LaunchPlan.Window window : plan.windows()) {
-                launch(plan, window, base, scope, marks);
-                trace.download(window, base, scope);
+            for (LaunchPlan.HeadRange heads : plan.headRanges()) {
+                launch(plan, heads, base, scope, marks);
+                trace.download(heads, base, scope);
             }
-            scope.download(counters, workspace.address(CallField.COUNTERS, base), "the counters");
+            scope.download(counters, workspace.address(Array.COUNTERS, base), "the counters");
             scope.synchronize();
-            requireFinite(counters.getLong(NOT_FINITE * Long.BYTES));
+            requireFinite(counters.getLong(constants.notFinite() * Long.BYTES), constants);
             trace.fill();
-            return new Result(counters.getLong(KEPT_BLOCKS * Long.BYTES), seconds(marks, scope));
+            long keptBlocks = counters.getLong(constants.keptBlocks() * Long.BYTES);
+            return new Result(keptBlocks, seconds(marks, scope));
         }
     }
 
     /** A point in time on the stream: the end of a stage, or with no stage the begin of one. */
-    private record Mark(Stage ended, long event) {}
+    private record Mark(Launch.Stage ended, long event) {}
 
     private static void launch(
             LaunchPlan plan,
-            LaunchPlan.Window window,
+            LaunchPlan.HeadRange heads,
             long base,
             DeviceScope scope,
             List<Mark> marks) {
-        ByteBuffer block = plan.block(window, base).bytes();
+        ByteBuffer block = plan.block(heads, base).bytes();
         List<ByteBuffer> parameters = new ArrayList<>(List.of(block));
         if (plan.usesMaps()) {
-            plan.maps(window, base).forEach(map -> parameters.add(scope.encode(map)));
+            plan.maps(heads, base).forEach(map -> parameters.add(scope.encode(map)));
         }
         marks.add(new Mark(null, scope.record()));
-        Stage stage = Stage.PERMUTE;
-        for (Launch launch : plan.launches(window)) {
+        Launch.Stage stage = Launch.Stage.PERMUTE;
+        for (Launch launch : plan.launches(heads)) {
             if (launch.stage() != stage) {
                 marks.add(new Mark(stage, scope.record()));
                 stage = launch.stage();
@@ -112,8 +112,8 @@ final class CudaAttention {
         marks.add(new Mark(stage, scope.record()));
     }
 
-    private static Map<Stage, Double> seconds(List<Mark> marks, DeviceScope scope) {
-        Map<Stage, Double> seconds = new EnumMap<>(Stage.class);
+    private static Map<Launch.Stage, Double> seconds(List<Mark> marks, DeviceScope scope) {
+        Map<Launch.Stage, Double> seconds = new EnumMap<>(Launch.Stage.class);
         for (int i = 1; i < marks.size(); ++i) {
             Mark mark = marks.get(i);
             if (mark.ended() != null) {
@@ -132,21 +132,20 @@ final class CudaAttention {
             q.putInt(Integer.BYTES * b, call.lengths().q(b));
             k.putInt(Integer.BYTES * b, call.lengths().k(b));
         }
-        if (workspace.bytes(CallField.SEQLENS_Q) > 0) {
-            scope.upload(q, workspace.address(CallField.SEQLENS_Q, base), "seqlensQ");
+        if (workspace.bytes(Array.SEQLENS_Q) > 0) {
+            scope.upload(q, workspace.address(Array.SEQLENS_Q, base), "seqlensQ");
         }
-        if (workspace.bytes(CallField.SEQLENS_K) > 0) {
-            scope.upload(k, workspace.address(CallField.SEQLENS_K, base), "seqlensK");
+        if (workspace.bytes(Array.SEQLENS_K) > 0) {
+            scope.upload(k, workspace.address(Array.SEQLENS_K, base), "seqlensK");
         }
     }
 
     /** Reads what pbs_check_finite found: 0, or ~n where n says array, sequence, head and row. */
-    private static void requireFinite(long found) {
+    private static void requireFinite(long found, KernelManifest.Constants constants) {
         if (found == 0) {
             return;
         }
-        long n = ~found;
-        int array = (int) (n >>> 60);
+        int array = (int) bits(~found, constants.arrayShift(), Long.SIZE);
         if (array >= ARRAYS.length()) {
             throw new IllegalStateException(
                     "cuda: pbs_check_finite left " + found + ", which names no array");
@@ -154,7 +153,15 @@ final class CudaAttention {
         throw new IllegalArgumentException(
                 String.format(
                         "%s: NaN or infinity in sequence %d, head %d, row %d",
-                        ARRAYS.charAt(array), n >>> 44 & 0xffff, n >>> 28 & 0xffff, n & 0xfffffff));
+                        ARRAYS.charAt(array),
+                        bits(~found, constants.sequenceShift(), constants.arrayShift()),
+                        bits(~found, constants.headShift(), constants.sequenceShift()),
+                        bits(~found, 0, constants.headShift())));
+    }
+
+    /** Bits from a first one to one before an end. */
+    private static long bits(long n, int begin, int end) {
+        return n << (Long.SIZE - end) >>> (Long.SIZE - end + begin);
     }
 
     private static ByteBuffer buffer(int bytes) {

@@ -100,6 +100,7 @@ final class CudaBackend implements AttentionBackend {
         }
         Optional<String> shape =
                 CudaCall.refusal(
+                        manifest,
                         request.batch(),
                         request.numQHeads(),
                         request.numKvHeads(),
@@ -208,7 +209,7 @@ final class CudaBackend implements AttentionBackend {
         }
     }
 
-    private static CudaCall call(
+    private CudaCall call(
             AttentionRequest request,
             ElementType type,
             CudaTensor q,
@@ -217,6 +218,7 @@ final class CudaBackend implements AttentionBackend {
             CudaTensor o,
             long lse) {
         return new CudaCall(
+                manifest,
                 type,
                 q,
                 k,
@@ -245,8 +247,8 @@ final class CudaBackend implements AttentionBackend {
     }
 
     /** The array itself, or a copy where the kernels cannot read it in place. */
-    private static NDArray readable(NDManager scope, NDArray array, TorchType type) {
-        if (LibTorch.get().strides(array)[3] == 1 && tensor(array).isAligned()) {
+    private NDArray readable(NDManager scope, NDArray array, TorchType type) {
+        if (LibTorch.get().strides(array)[3] == 1 && tensor(array).isAligned(manifest.constants().tensorAlignment())) {
             return array;
         }
         NDArray copy = LibTorch.get().empty(scope, array.getShape(), type, array.getDevice());
@@ -272,9 +274,9 @@ final class CudaBackend implements AttentionBackend {
                 "sm_" + gpu.architecture(),
                 result.keptBlocks(),
                 call.causalBlocks(),
-                result.seconds().getOrDefault(Stage.PERMUTE, 0.0),
-                result.seconds().getOrDefault(Stage.SELECT, 0.0),
-                result.seconds().getOrDefault(Stage.ATTEND, 0.0),
+                result.seconds().getOrDefault(Launch.Stage.PERMUTE, 0.0),
+                result.seconds().getOrDefault(Launch.Stage.SELECT, 0.0),
+                result.seconds().getOrDefault(Launch.Stage.ATTEND, 0.0),
                 seconds);
     }
 }

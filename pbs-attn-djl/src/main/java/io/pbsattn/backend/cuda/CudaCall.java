@@ -11,6 +11,7 @@ import java.util.Optional;
  * One attention call on device memory, as {@link CudaAttention} takes it: addresses, strides and
  * lengths, no arrays of an engine.
  *
+ * @param manifest what the kernels take
  * @param type element type of q, k, v and o
  * @param q queries (batch, numQHeads, seqlenQ, headDim)
  * @param k keys (batch, numKvHeads, seqlenK, headDim)
@@ -28,6 +29,7 @@ import java.util.Optional;
  * @param trace where to record the intermediates, or null
  */
 record CudaCall(
+        KernelManifest manifest,
         ElementType type,
         CudaTensor q,
         CudaTensor k,
@@ -43,18 +45,6 @@ record CudaCall(
         PbsConfig config,
         AttentionTrace trace) {
 
-    /** PBS_CUDA_BLOCK_SIZE. */
-    static final int BLOCK_SIZE = 128;
-
-    /** PBS_CUDA_MAX_SEGMENT_SIZE. */
-    static final int MAX_SEGMENT_SIZE = 4096;
-
-    /** PBS_CUDA_MAX_SEQLEN_K. */
-    static final int MAX_SEQLEN_K = 1 << 20;
-
-    /** The largest extent of a grid in y and z. */
-    private static final int MAX_GRID_YZ = 65535;
-
     /**
      * Checks what the kernels trust.
      *
@@ -62,7 +52,14 @@ record CudaCall(
      */
     CudaCall {
         Optional<String> refusal =
-                refusal(lengths.batch(), numQHeads, numKvHeads, headDim, seqlenK, config);
+                refusal(
+                        manifest,
+                        lengths.batch(),
+                        numQHeads,
+                        numKvHeads,
+                        headDim,
+                        seqlenK,
+                        config);
         if (refusal.isPresent()) {
             throw new IllegalArgumentException(refusal.get());
         }
@@ -85,10 +82,10 @@ record CudaCall(
                             + ", found "
                             + lengths);
         }
-        aligned("q", q);
-        aligned("k", k);
-        aligned("v", v);
-        aligned("o", o);
+        requireAligned("q", q, manifest.constants().tensorAlignment());
+        requireAligned("k", k, manifest.constants().tensorAlignment());
+        requireAligned("v", v, manifest.constants().tensorAlignment());
+        requireAligned("o", o, manifest.constants().tensorAlignment());
     }
 
     /**
@@ -97,31 +94,40 @@ record CudaCall(
      * @return the reason, or empty if they do
      */
     static Optional<String> refusal(
-            int batch, int numQHeads, int numKvHeads, int headDim, int seqlenK, PbsConfig config) {
-        if (headDim != 64 && headDim != 96 && headDim != 128 && headDim != 256) {
-            return Optional.of("expected headDim 64, 96, 128 or 256, found " + headDim);
-        }
-        if (config.blockSize() != BLOCK_SIZE) {
+            KernelManifest manifest,
+            int batch,
+            int numQHeads,
+            int numKvHeads,
+            int headDim,
+            int seqlenK,
+            PbsConfig config) {
+        KernelManifest.Constants limits = manifest.constants();
+        if (!manifest.headDims().contains(headDim)) {
             return Optional.of(
-                    "expected blockSize " + BLOCK_SIZE + ", found " + config.blockSize());
+                    "expected headDim of " + manifest.headDims() + ", found " + headDim);
         }
-        if (config.segmentSize() > MAX_SEGMENT_SIZE) {
+        if (config.blockSize() != limits.blockSize()) {
+            return Optional.of(
+                    "expected blockSize " + limits.blockSize() + ", found " + config.blockSize());
+        }
+        if (config.segmentSize() > limits.maxSegmentSize()) {
             return Optional.of(
                     "expected segmentSize of at most "
-                            + MAX_SEGMENT_SIZE
+                            + limits.maxSegmentSize()
                             + ", found "
                             + config.segmentSize());
         }
         if (config.window() != 0) {
             return Optional.of("expected no sliding window, found one of " + config.window());
         }
-        if (seqlenK > MAX_SEQLEN_K) {
-            return Optional.of("expected at most " + MAX_SEQLEN_K + " keys, found " + seqlenK);
+        if (seqlenK > limits.maxSeqlenK()) {
+            return Optional.of(
+                    "expected at most " + limits.maxSeqlenK() + " keys, found " + seqlenK);
         }
-        if (batch > MAX_GRID_YZ || numQHeads + 2L * numKvHeads > MAX_GRID_YZ) {
+        if (batch > limits.maxGridYz() || numQHeads + 2L * numKvHeads > limits.maxGridYz()) {
             return Optional.of(
                     "expected at most "
-                            + MAX_GRID_YZ
+                            + limits.maxGridYz()
                             + " sequences and heads, found batch "
                             + batch
                             + ", "
@@ -164,7 +170,12 @@ record CudaCall(
     /** The block grid of some queries and keys. */
     BlockGrid grid(int queries, int keys) {
         return new BlockGrid(
-                queries, keys, BLOCK_SIZE, config.segmentSize(), minLength(), config.window());
+                queries,
+                keys,
+                config.blockSize(),
+                config.segmentSize(),
+                minLength(),
+                config.window());
     }
 
     /** Whether some sequence's keys are reordered. */
@@ -212,12 +223,12 @@ record CudaCall(
         return blocks * numQHeads;
     }
 
-    private static void aligned(String name, CudaTensor tensor) {
+    private static void requireAligned(String name, CudaTensor tensor, int alignment) {
         expect(
-                tensor.isAligned(),
+                tensor.isAligned(alignment),
                 name
                         + ": expected an address and strides that are multiples of "
-                        + CudaTensor.ALIGNMENT
+                        + alignment
                         + " bytes, found "
                         + tensor);
     }

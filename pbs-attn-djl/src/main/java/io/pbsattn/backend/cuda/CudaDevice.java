@@ -2,13 +2,19 @@ package io.pbsattn.backend.cuda;
 
 import io.pbsattn.backend.BackendUnavailableException;
 import io.pbsattn.backend.cuda.CubinCache.CompilationException;
+import io.pbsattn.util.WarnOnce;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.atomic.AtomicLong;
+import java.util.function.IntSupplier;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * A GPU in use: its primary context, which PyTorch uses too, the loaded kernels, and a pool of
@@ -20,11 +26,10 @@ import java.util.concurrent.atomic.AtomicLong;
  */
 final class CudaDevice implements AutoCloseable {
 
+    private static final Logger logger = LoggerFactory.getLogger(CudaDevice.class);
+
     /** Shared memory that a kernel may use without asking. */
     private static final int DEFAULT_SHARED_BYTES = 48 << 10;
-
-    /** What pbs_select needs for 2^20 keys, the most of all kernels whose need is not fixed. */
-    private static final int MAX_RULE_SHARED_BYTES = 96 << 10;
 
     private static final int LOG_BYTES = 8192;
 
@@ -39,7 +44,8 @@ final class CudaDevice implements AutoCloseable {
                     223, // JIT_COMPILATION_DISABLED
                     300); // INVALID_SOURCE
 
-    private final CudaCheck check;
+    private final CudaDriver driver;
+    private final Releases releases = new Releases();
     private final Gpu gpu;
     private final KernelManifest manifest;
     private final Map<String, Long> functions = new HashMap<>();
@@ -50,7 +56,7 @@ final class CudaDevice implements AutoCloseable {
     private String imageName = "";
 
     private CudaDevice(CudaDriver driver, Gpu gpu, KernelManifest manifest) {
-        check = new CudaCheck(driver);
+        this.driver = driver;
         this.gpu = gpu;
         this.manifest = manifest;
     }
@@ -84,23 +90,29 @@ final class CudaDevice implements AutoCloseable {
 
     @SuppressWarnings("try") // the context counts by being current
     private void start(KernelImages images) throws BackendUnavailableException {
-        CudaDriver driver = check.driver();
         long[] handle = new long[1];
-        check.ok(
+        driver.check(
                 driver.cuDevicePrimaryCtxRetain(handle, gpu.handle()),
                 "cuDevicePrimaryCtxRetain",
                 "opening " + gpu);
         context = handle[0];
+        releases.push(
+                () ->
+                        driver.check(
+                                driver.cuDevicePrimaryCtxRelease(gpu.handle()),
+                                "cuDevicePrimaryCtxRelease",
+                                "closing " + gpu));
         try (Current current = current()) {
             load(images);
             resolve();
-            check.ok(
+            driver.check(
                     driver.cuMemPoolCreate(handle, gpu.handle()),
                     "cuMemPoolCreate",
                     "making a memory pool");
             pool = handle[0];
+            releaseInContext(() -> driver.cuMemPoolDestroy(pool), "cuMemPoolDestroy");
             // Kept between calls, which end in a synchronisation that would give memory back.
-            check.ok(
+            driver.check(
                     driver.cuMemPoolSetAttribute(pool, Long.MAX_VALUE),
                     "cuMemPoolSetAttribute",
                     "setting up the memory pool");
@@ -108,23 +120,36 @@ final class CudaDevice implements AutoCloseable {
     }
 
     private void load(KernelImages images) throws BackendUnavailableException {
-        StringBuilder reasons = new StringBuilder();
+        List<String> refusals = new ArrayList<>();
         for (KernelImages.Image image : images.of(gpu)) {
-            reasons.append(reasons.isEmpty() ? "" : "; ").append(image.name()).append(": ");
             try {
                 load(image);
                 imageName = image.name();
+                if (!refusals.isEmpty()) {
+                    WarnOnce.warn(
+                            logger,
+                            "The kernels for "
+                                    + gpu
+                                    + " come from "
+                                    + imageName
+                                    + ", because others do not load: "
+                                    + String.join("; ", refusals));
+                }
                 return;
             } catch (CompilationException e) {
-                reasons.append(e.getMessage());
+                refusals.add(image.name() + ": " + e.getMessage());
             } catch (CudaException e) {
                 if (!IMAGE_REFUSED.contains(e.code())) {
                     throw e;
                 }
-                reasons.append(e.getMessage()).append(" (a newer NVIDIA driver may help)");
+                refusals.add(
+                        image.name()
+                                + ": "
+                                + e.getMessage()
+                                + " (a newer NVIDIA driver may help)");
             }
         }
-        throw new BackendUnavailableException("no kernels for " + gpu + ": " + reasons);
+        throw new BackendUnavailableException("no kernels for " + gpu + ": " + String.join("; ", refusals));
     }
 
     private void load(KernelImages.Image image) throws CompilationException {
@@ -133,36 +158,47 @@ final class CudaDevice implements AutoCloseable {
         direct.put(bytes).rewind();
         ByteBuffer log = ByteBuffer.allocateDirect(LOG_BYTES).order(ByteOrder.nativeOrder());
         long[] handle = new long[1];
-        int code = check.driver().cuModuleLoadDataEx(handle, direct, log);
+        int code = driver.cuModuleLoadDataEx(handle, direct, log);
         if (code != 0) {
             byte[] text = new byte[LOG_BYTES];
             log.get(0, text);
             String said = new String(text, StandardCharsets.UTF_8).split("\0", 2)[0].strip();
-            throw check.failure(
+            throw driver.failure(
                     code,
                     "cuModuleLoadDataEx",
                     "loading the kernels" + (said.isEmpty() ? "" : " (" + said + ")"));
         }
         module = handle[0];
+        releaseInContext(() -> driver.cuModuleUnload(module), "cuModuleUnload");
+    }
+
+    /** Has a call made when the device is closed, with its context current. */
+    @SuppressWarnings("try") // the context counts by being current
+    private void releaseInContext(IntSupplier release, String call) {
+        releases.push(
+                () -> {
+                    try (Current current = current()) {
+                        driver.check(release.getAsInt(), call, "closing " + gpu);
+                    }
+                });
     }
 
     private void resolve() {
-        CudaDriver driver = check.driver();
         long[] handle = new long[1];
         for (Map.Entry<String, KernelManifest.Kernel> entry : manifest.kernels().entrySet()) {
             String name = entry.getKey();
             if (!manifest.hasKernel(name, gpu)) {
                 continue;
             }
-            check.ok(
+            driver.check(
                     driver.cuModuleGetFunction(handle, module, name),
                     "cuModuleGetFunction",
                     "looking for kernel " + name);
             functions.put(name, handle[0]);
             int shared = entry.getValue().shared();
-            int most = shared < 0 ? MAX_RULE_SHARED_BYTES : shared;
+            int most = shared < 0 ? LaunchPlan.maxRuleSharedBytes(manifest) : shared;
             if (most > DEFAULT_SHARED_BYTES) {
-                check.ok(
+                driver.check(
                         driver.cuFuncSetAttribute(
                                 handle[0],
                                 CudaDriver.FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES,
@@ -173,8 +209,8 @@ final class CudaDevice implements AutoCloseable {
         }
     }
 
-    CudaCheck check() {
-        return check;
+    CudaDriver driver() {
+        return driver;
     }
 
     Gpu gpu() {
@@ -215,21 +251,21 @@ final class CudaDevice implements AutoCloseable {
 
     /** Makes the device's context the thread's current one until it is closed. */
     Current current() {
-        check.ok(
-                check.driver().cuCtxPushCurrent(context),
+        driver.check(
+                driver.cuCtxPushCurrent(context),
                 "cuCtxPushCurrent",
                 "making the context of " + gpu + " current");
-        return new Current(check);
+        return new Current(driver);
     }
 
     /** A context that is current. */
-    record Current(CudaCheck check) implements AutoCloseable {
+    record Current(CudaDriver driver) implements AutoCloseable {
 
         /** {@inheritDoc} */
         @Override
         public void close() {
-            check.ok(
-                    check.driver().cuCtxPopCurrent(),
+            driver.check(
+                    driver.cuCtxPopCurrent(),
                     "cuCtxPopCurrent",
                     "leaving the context of the GPU");
         }
@@ -241,12 +277,11 @@ final class CudaDevice implements AutoCloseable {
      * @throws CudaException naming the bytes wanted and free, if there are not enough
      */
     long allocate(long bytes, long stream) {
-        CudaDriver driver = check.driver();
         long[] address = new long[1];
         int code = driver.cuMemAllocFromPoolAsync(address, bytes, pool, stream);
         if (code == CudaException.OUT_OF_MEMORY) {
             // What earlier calls left in the pool may be in pieces that do not do.
-            check.ok(driver.cuMemPoolTrimTo(pool, 0), "cuMemPoolTrimTo", "freeing idle memory");
+            driver.check(driver.cuMemPoolTrimTo(pool, 0), "cuMemPoolTrimTo", "freeing idle memory");
             largestAllocation.set(0);
             code = driver.cuMemAllocFromPoolAsync(address, bytes, pool, stream);
         }
@@ -255,7 +290,7 @@ final class CudaDevice implements AutoCloseable {
             if (code == CudaException.OUT_OF_MEMORY) {
                 purpose += free();
             }
-            throw check.failure(code, "cuMemAllocFromPoolAsync", purpose);
+            throw driver.failure(code, "cuMemAllocFromPoolAsync", purpose);
         }
         largestAllocation.accumulateAndGet(bytes, Math::max);
         return address[0];
@@ -264,7 +299,7 @@ final class CudaDevice implements AutoCloseable {
     private String free() {
         long[] free = new long[1];
         long[] total = new long[1];
-        return check.driver().cuMemGetInfo(free, total) == 0
+        return driver.cuMemGetInfo(free, total) == 0
                 ? ", where " + free[0] + " of " + total[0] + " bytes are free"
                 : "";
     }
@@ -284,8 +319,8 @@ final class CudaDevice implements AutoCloseable {
         long[] free = new long[1];
         long[] total = new long[1];
         try (Current current = current()) {
-            check.ok(
-                    check.driver().cuMemGetInfo(free, total),
+            driver.check(
+                    driver.cuMemGetInfo(free, total),
                     "cuMemGetInfo",
                     "asking for the free memory of " + gpu);
         }
@@ -294,44 +329,8 @@ final class CudaDevice implements AutoCloseable {
 
     /** Gives back what was opened; the first failure is thrown, others are suppressed in it. */
     @Override
-    @SuppressWarnings("try") // the context counts by being current
     public void close() {
-        if (context == 0) {
-            return;
-        }
-        CudaDriver driver = check.driver();
-        Failures failures = new Failures();
-        failures.run(
-                () -> {
-                    try (Current current = current()) {
-                        if (pool != 0) {
-                            failures.run(
-                                    () ->
-                                            check.ok(
-                                                    driver.cuMemPoolDestroy(pool),
-                                                    "cuMemPoolDestroy",
-                                                    "closing " + gpu));
-                        }
-                        if (module != 0) {
-                            failures.run(
-                                    () ->
-                                            check.ok(
-                                                    driver.cuModuleUnload(module),
-                                                    "cuModuleUnload",
-                                                    "closing " + gpu));
-                        }
-                    }
-                });
-        failures.run(
-                () ->
-                        check.ok(
-                                driver.cuDevicePrimaryCtxRelease(gpu.handle()),
-                                "cuDevicePrimaryCtxRelease",
-                                "closing " + gpu));
-        pool = 0;
-        module = 0;
-        context = 0;
         functions.clear();
-        failures.throwFirst();
+        releases.close();
     }
 }

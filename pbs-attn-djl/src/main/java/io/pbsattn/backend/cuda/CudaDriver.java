@@ -5,7 +5,7 @@ import java.nio.ByteBuffer;
 /**
  * The calls of the CUDA driver that this backend makes, named as the driver names them.
  *
- * <p>Each answers a CUresult: 0, or the code of a failure, which {@link CudaCheck} turns into an
+ * <p>Each answers a CUresult: 0, or the code of a failure, which {@link #check} turns into an
  * exception. Handles, device addresses and streams are plain numbers. Results come back in the
  * first element of an array, as in the driver. Byte buffers are direct, so that nothing moves while
  * the driver reads or writes them.
@@ -30,7 +30,26 @@ interface CudaDriver {
     /** An attribute of {@link #cuDeviceGetAttribute}: 1 where there are stream-ordered pools. */
     int DEVICE_ATTRIBUTE_MEMORY_POOLS_SUPPORTED = 115;
 
-    /** Returns the name of a code, such as CUDA_ERROR_OUT_OF_MEMORY. */
+    /**
+     * Throws unless a call succeeded.
+     *
+     * @param code what the call answered
+     * @param call its name
+     * @param purpose what was being done: "loading the kernels"
+     * @throws CudaException if the code is not 0
+     */
+    default void check(int code, String call, String purpose) {
+        if (code != 0) {
+            throw failure(code, call, purpose);
+        }
+    }
+
+    /** Returns the exception of a call that failed. */
+    default CudaException failure(int code, String call, String purpose) {
+        return new CudaException(code, errorName(code), call, purpose);
+    }
+
+    /** Returns the name of a code, such as CUDA_ERROR_OUT_OF_MEMORY; null if it has none. */
     String errorName(int code);
 
     int cuInit();
@@ -103,12 +122,12 @@ interface CudaDriver {
      */
     int cuTensorMapEncodeTiled(ByteBuffer map, TensorMap box);
 
-    /** Launches a kernel whose parameters are the bytes of the buffers, one buffer for each. */
-    int cuLaunchKernel(
-            long function,
-            Dim3 grid,
-            Dim3 block,
-            int sharedBytes,
-            long stream,
-            ByteBuffer... parameters);
+    /**
+     * Launches a kernel.
+     *
+     * @param function its handle
+     * @param launch grid, threads and shared memory
+     * @param parameters one buffer for each parameter, which are its bytes
+     */
+    int cuLaunchKernel(long function, Launch launch, long stream, ByteBuffer... parameters);
 }

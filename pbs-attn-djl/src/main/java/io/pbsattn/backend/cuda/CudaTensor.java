@@ -10,18 +10,15 @@ package io.pbsattn.backend.cuda;
  */
 record CudaTensor(long address, long batchStride, long headStride, long rowStride) {
 
-    /** Bytes that an address, and a stride, must be a multiple of. */
-    static final int ALIGNMENT = 16;
-
     /** An array without gaps. */
     static CudaTensor contiguous(long address, long heads, long rows, long headDim) {
         return new CudaTensor(address, heads * rows * headDim, rows * headDim, headDim);
     }
 
-    /** Whether address and strides are such as the kernels read. */
-    boolean isAligned() {
-        int elements = ALIGNMENT / ElementType.BYTES;
-        return address % ALIGNMENT == 0
+    /** Whether address and strides are multiples of some bytes. */
+    boolean isAligned(int alignment) {
+        int elements = alignment / ElementType.BYTES;
+        return address % alignment == 0
                 && batchStride % elements == 0
                 && headStride % elements == 0
                 && rowStride % elements == 0;

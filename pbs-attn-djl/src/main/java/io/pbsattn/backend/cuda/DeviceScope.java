@@ -1,8 +1,6 @@
 package io.pbsattn.backend.cuda;
 
 import java.nio.ByteBuffer;
-import java.util.ArrayDeque;
-import java.util.Deque;
 
 /**
  * One call on a stream: its context is current, and what it allocates is released when it is
@@ -11,18 +9,16 @@ import java.util.Deque;
 final class DeviceScope implements AutoCloseable {
 
     private final CudaDevice device;
-    private final CudaCheck check;
     private final CudaDriver driver;
     private final long stream;
-    private final CudaDevice.Current current;
-    private final Deque<Runnable> releases = new ArrayDeque<>();
+    private final Releases releases = new Releases();
 
     DeviceScope(CudaDevice device, long stream) {
         this.device = device;
         this.stream = stream;
-        check = device.check();
-        driver = check.driver();
-        current = device.current();
+        driver = device.driver();
+        CudaDevice.Current current = device.current();
+        releases.push(current::close);
     }
 
     /**
@@ -35,7 +31,7 @@ final class DeviceScope implements AutoCloseable {
         long address = device.allocate(bytes, stream);
         releases.push(
                 () ->
-                        check.ok(
+                        driver.check(
                                 driver.cuMemFreeAsync(address, stream),
                                 "cuMemFreeAsync",
                                 "releasing the workspace"));
@@ -49,21 +45,21 @@ final class DeviceScope implements AutoCloseable {
      */
     long record() {
         long[] event = new long[1];
-        check.ok(driver.cuEventCreate(event), "cuEventCreate", "timing a stage");
+        driver.check(driver.cuEventCreate(event), "cuEventCreate", "timing a stage");
         releases.push(
                 () ->
-                        check.ok(
+                        driver.check(
                                 driver.cuEventDestroy(event[0]),
                                 "cuEventDestroy",
                                 "timing a stage"));
-        check.ok(driver.cuEventRecord(event[0], stream), "cuEventRecord", "timing a stage");
+        driver.check(driver.cuEventRecord(event[0], stream), "cuEventRecord", "timing a stage");
         return event[0];
     }
 
     /** Seconds between two recorded events; the stream has to have passed both. */
     double seconds(long start, long end) {
         float[] milliseconds = new float[1];
-        check.ok(
+        driver.check(
                 driver.cuEventElapsedTime(milliseconds, start, end),
                 "cuEventElapsedTime",
                 "timing a stage");
@@ -71,7 +67,7 @@ final class DeviceScope implements AutoCloseable {
     }
 
     void clear(long address, long bytes) {
-        check.ok(
+        driver.check(
                 driver.cuMemsetD8Async(address, (byte) 0, bytes, stream),
                 "cuMemsetD8Async",
                 "clearing counters");
@@ -79,7 +75,7 @@ final class DeviceScope implements AutoCloseable {
 
     /** Copies a direct buffer to the device. */
     void upload(ByteBuffer source, long address, String what) {
-        check.ok(
+        driver.check(
                 driver.cuMemcpyHtoDAsync(address, source, source.capacity(), stream),
                 "cuMemcpyHtoDAsync",
                 "copying " + what + " to the GPU");
@@ -87,7 +83,7 @@ final class DeviceScope implements AutoCloseable {
 
     /** Copies from the device into a direct buffer; there after {@link #synchronize}. */
     void download(ByteBuffer target, long address, String what) {
-        check.ok(
+        driver.check(
                 driver.cuMemcpyDtoHAsync(target, address, target.capacity(), stream),
                 "cuMemcpyDtoHAsync",
                 "copying " + what + " from the GPU");
@@ -95,14 +91,9 @@ final class DeviceScope implements AutoCloseable {
 
     /** Launches a kernel. */
     void launch(Launch launch, ByteBuffer... parameters) {
-        check.ok(
+        driver.check(
                 driver.cuLaunchKernel(
-                        device.function(launch.kernel()),
-                        launch.grid(),
-                        new Dim3(launch.threads(), 1, 1),
-                        launch.sharedBytes(),
-                        stream,
-                        parameters),
+                        device.function(launch.kernel()), launch, stream, parameters),
                 "cuLaunchKernel",
                 "launching " + launch.kernel());
     }
@@ -110,7 +101,7 @@ final class DeviceScope implements AutoCloseable {
     /** Encodes a tensor map. */
     ByteBuffer encode(TensorMap map) {
         ByteBuffer encoded = TensorMap.buffer();
-        check.ok(
+        driver.check(
                 driver.cuTensorMapEncodeTiled(encoded, map),
                 "cuTensorMapEncodeTiled",
                 "describing " + map);
@@ -119,17 +110,12 @@ final class DeviceScope implements AutoCloseable {
 
     /** Waits until the stream has done everything; failures of kernels show up here. */
     void synchronize() {
-        check.ok(driver.cuStreamSynchronize(stream), "cuStreamSynchronize", "running the kernels");
+        driver.check(driver.cuStreamSynchronize(stream), "cuStreamSynchronize", "running the kernels");
     }
 
     /** {@inheritDoc} */
     @Override
     public void close() {
-        Failures failures = new Failures();
-        while (!releases.isEmpty()) {
-            failures.run(releases.pop());
-        }
-        failures.run(current::close);
-        failures.throwFirst();
+        releases.close();
     }
 }

@@ -49,11 +49,10 @@ record Gpu(
      * @throws BackendUnavailableException if the driver does not start, is too old or has no GPU
      */
     static List<Gpu> list(CudaDriver driver) throws BackendUnavailableException {
-        CudaCheck check = new CudaCheck(driver);
         try {
             int[] version = new int[1];
-            check.ok(driver.cuInit(), "cuInit", "starting the NVIDIA driver");
-            check.ok(driver.cuDriverGetVersion(version), "cuDriverGetVersion", PURPOSE);
+            driver.check(driver.cuInit(), "cuInit", "starting the NVIDIA driver");
+            driver.check(driver.cuDriverGetVersion(version), "cuDriverGetVersion", PURPOSE);
             if (version[0] < MIN_DRIVER) {
                 throw new BackendUnavailableException(
                         "the NVIDIA driver is one for CUDA "
@@ -63,10 +62,10 @@ record Gpu(
                                 + " or later");
             }
             int[] count = new int[1];
-            check.ok(driver.cuDeviceGetCount(count), "cuDeviceGetCount", PURPOSE);
+            driver.check(driver.cuDeviceGetCount(count), "cuDeviceGetCount", PURPOSE);
             List<Gpu> gpus = new ArrayList<>();
             for (int ordinal = 0; ordinal < count[0]; ++ordinal) {
-                gpus.add(describe(check, ordinal));
+                gpus.add(describe(driver, ordinal));
             }
             if (gpus.isEmpty()) {
                 throw new BackendUnavailableException(
@@ -82,34 +81,33 @@ record Gpu(
         }
     }
 
-    private static Gpu describe(CudaCheck check, int ordinal) {
-        CudaDriver driver = check.driver();
+    private static Gpu describe(CudaDriver driver, int ordinal) {
         int[] handle = new int[1];
-        check.ok(driver.cuDeviceGet(handle, ordinal), "cuDeviceGet", PURPOSE);
+        driver.check(driver.cuDeviceGet(handle, ordinal), "cuDeviceGet", PURPOSE);
         byte[] name = new byte[NAME_BYTES];
-        check.ok(driver.cuDeviceGetName(name, handle[0]), "cuDeviceGetName", PURPOSE);
+        driver.check(driver.cuDeviceGetName(name, handle[0]), "cuDeviceGetName", PURPOSE);
         long[] bytes = new long[1];
-        check.ok(driver.cuDeviceTotalMem(bytes, handle[0]), "cuDeviceTotalMem", PURPOSE);
+        driver.check(driver.cuDeviceTotalMem(bytes, handle[0]), "cuDeviceTotalMem", PURPOSE);
         return new Gpu(
                 ordinal,
                 handle[0],
                 new String(name, StandardCharsets.UTF_8).split("\0", 2)[0].strip(),
-                attribute(check, CudaDriver.DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR, handle[0]),
-                attribute(check, CudaDriver.DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR, handle[0]),
+                attribute(driver, CudaDriver.DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR, handle[0]),
+                attribute(driver, CudaDriver.DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR, handle[0]),
                 bytes[0],
-                attribute(check, CudaDriver.DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT, handle[0]),
+                attribute(driver, CudaDriver.DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT, handle[0]),
                 attribute(
-                        check,
+                        driver,
                         CudaDriver.DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN,
                         handle[0]),
-                attribute(check, CudaDriver.DEVICE_ATTRIBUTE_MEMORY_POOLS_SUPPORTED, handle[0])
+                attribute(driver, CudaDriver.DEVICE_ATTRIBUTE_MEMORY_POOLS_SUPPORTED, handle[0])
                         != 0);
     }
 
-    private static int attribute(CudaCheck check, int attribute, int handle) {
+    private static int attribute(CudaDriver driver, int attribute, int handle) {
         int[] value = new int[1];
-        check.ok(
-                check.driver().cuDeviceGetAttribute(value, attribute, handle),
+        driver.check(
+                driver.cuDeviceGetAttribute(value, attribute, handle),
                 "cuDeviceGetAttribute",
                 PURPOSE);
         return value[0];

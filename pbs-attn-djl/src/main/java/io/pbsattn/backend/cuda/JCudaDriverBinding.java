@@ -338,12 +338,7 @@ final class JCudaDriverBinding implements CudaDriver {
     /** {@inheritDoc} */
     @Override
     public int cuLaunchKernel(
-            long function,
-            Dim3 grid,
-            Dim3 block,
-            int sharedBytes,
-            long stream,
-            ByteBuffer... parameters) {
+            long function, Launch launch, long stream, ByteBuffer... parameters) {
         long[] addresses = new long[parameters.length];
         for (int i = 0; i < parameters.length; ++i) {
             addresses[i] = address(parameters[i]);
@@ -351,13 +346,13 @@ final class JCudaDriverBinding implements CudaDriver {
         try {
             return JCudaDriver.cuLaunchKernel(
                     handle(new CUfunction(), function),
-                    grid.x(),
-                    grid.y(),
-                    grid.z(),
-                    block.x(),
-                    block.y(),
-                    block.z(),
-                    sharedBytes,
+                    launch.grid().x(),
+                    launch.grid().y(),
+                    launch.grid().z(),
+                    launch.threads(),
+                    1,
+                    1,
+                    launch.sharedBytes(),
                     stream(stream),
                     Pointer.to(pointers(addresses)),
                     null);

@@ -1,14 +1,21 @@
 package io.pbsattn.backend.cuda;
 
+import com.google.gson.FieldNamingPolicy;
 import com.google.gson.Gson;
+import com.google.gson.GsonBuilder;
+import com.google.gson.JsonElement;
+import com.google.gson.JsonObject;
 import com.google.gson.JsonParseException;
-import com.google.gson.annotations.SerializedName;
 import io.pbsattn.backend.BackendUnavailableException;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
+import java.util.TreeSet;
+import java.util.stream.Collectors;
 
 /**
  * What the build wrote about the kernels, native/cuda/pbs_cuda.json: the form is described in
@@ -17,20 +24,22 @@ import java.util.Map;
  * @param abi the version of the interface that the kernels were built with
  * @param callSize bytes of the parameter block
  * @param fields offset of each of its fields, by the name in C
+ * @param constants sizes, limits and codes that kernels and hosts share
  * @param architectures what the fatbin holds, such as sm_90a and compute_90
  * @param kernels how to launch each kernel, by its name
  * @param tma boxes of the tensor maps, by headDim
  */
 record KernelManifest(
         int abi,
-        @SerializedName("call_size") int callSize,
+        int callSize,
         Map<String, Integer> fields,
+        Constants constants,
         List<String> architectures,
         Map<String, Kernel> kernels,
         Map<String, Tma> tma) {
 
     /** PBS_CUDA_ABI_VERSION of the header that this package follows. */
-    static final int ABI_VERSION = 1;
+    static final int ABI_VERSION = 2;
 
     /** Where the build packs what it has of CUDA. */
     static final String FOLDER = "/native/cuda/";
@@ -39,6 +48,35 @@ record KernelManifest(
 
     /** Swizzles of a tensor map by their bytes, as in CUtensorMapSwizzle. */
     private static final Map<Integer, Integer> SWIZZLES = Map.of(0, 0, 32, 1, 64, 2, 128, 3);
+
+    private static final Gson GSON =
+            new GsonBuilder()
+                    .setFieldNamingPolicy(FieldNamingPolicy.LOWER_CASE_WITH_UNDERSCORES)
+                    .create();
+
+    /**
+     * The constants of native-kernels/include/pbs_cuda_constants.inc, which describes them; each
+     * has its name.
+     */
+    record Constants(
+            int blockSize,
+            int keysPerSplit,
+            int maxSegmentSize,
+            int maxSeqlenK,
+            int maxGridYz,
+            int maxSelectRows,
+            int maxSelectCells,
+            int tensorAlignment,
+            int workspaceAlignment,
+            int perQueryHead,
+            int perKvHead,
+            int counters,
+            int keptBlocks,
+            int notFinite,
+            int nextWork,
+            int arrayShift,
+            int sequenceShift,
+            int headShift) {}
 
     /**
      * How to launch a kernel.
@@ -58,11 +96,7 @@ record KernelManifest(
      * @param kvRows rows of k and v
      * @param swizzle bytes
      */
-    record Tma(
-            @SerializedName("box_columns") int boxColumns,
-            @SerializedName("q_rows") int qRows,
-            @SerializedName("kv_rows") int kvRows,
-            int swizzle) {
+    record Tma(int boxColumns, int qRows, int kvRows, int swizzle) {
 
         /** The CUtensorMapSwizzle. */
         int swizzleCode() {
@@ -96,8 +130,10 @@ record KernelManifest(
      */
     static KernelManifest parse(String json) throws BackendUnavailableException {
         KernelManifest manifest;
+        JsonObject tree;
         try {
-            manifest = new Gson().fromJson(json, KernelManifest.class);
+            manifest = GSON.fromJson(json, KernelManifest.class);
+            tree = GSON.fromJson(json, JsonObject.class);
         } catch (JsonParseException e) {
             throw new BackendUnavailableException(NAME + ": " + e.getMessage(), e);
         }
@@ -118,31 +154,29 @@ record KernelManifest(
                             + manifest.abi
                             + "; build native-kernels and this library from the same source");
         }
-        manifest.requireLayout();
+        requireSameConstants(tree.get("constants"));
         return manifest;
     }
 
-    private void requireLayout() throws BackendUnavailableException {
-        if (callSize != CallField.STRUCT_BYTES || fields.size() != CallField.values().length) {
+    /** What is missing would be 0, and what is not known here would not be heeded. */
+    private static void requireSameConstants(JsonElement found) throws BackendUnavailableException {
+        Set<String> expected =
+                Arrays.stream(Constants.class.getDeclaredFields())
+                        .map(FieldNamingPolicy.LOWER_CASE_WITH_UNDERSCORES::translateName)
+                        .collect(Collectors.toCollection(TreeSet::new));
+        Set<String> names =
+                found instanceof JsonObject constants
+                        ? new TreeSet<>(constants.keySet())
+                        : Set.of();
+        if (!expected.equals(names)) {
             throw new BackendUnavailableException(
-                    String.format(
-                            "%s: expected a parameter block of %d bytes and %d fields, found %d"
-                                    + " and %d",
-                            NAME,
-                            CallField.STRUCT_BYTES,
-                            CallField.values().length,
-                            callSize,
-                            fields.size()));
+                    NAME + ": expected the constants " + expected + ", found " + names);
         }
-        for (CallField field : CallField.values()) {
-            Integer offset = fields.get(field.cName());
-            if (offset == null || offset != field.offset()) {
-                throw new BackendUnavailableException(
-                        String.format(
-                                "%s: expected field %s at offset %d, found %s",
-                                NAME, field.cName(), field.offset(), offset));
-            }
-        }
+    }
+
+    /** The head dimensions that there are kernels for. */
+    List<Integer> headDims() {
+        return tma.keySet().stream().map(Integer::valueOf).sorted().toList();
     }
 
     /**

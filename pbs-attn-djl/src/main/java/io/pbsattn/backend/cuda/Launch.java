@@ -11,4 +11,15 @@ package io.pbsattn.backend.cuda;
  * @param takesMaps whether tensor maps of q, k and v follow the parameter block
  */
 record Launch(
-        String kernel, Dim3 grid, int threads, int sharedBytes, Stage stage, boolean takesMaps) {}
+        String kernel, Grid grid, int threads, int sharedBytes, Stage stage, boolean takesMaps) {
+
+    /** The extent of a grid, in blocks of threads. */
+    record Grid(int x, int y, int z) {}
+
+    /** The stages of a call, in their order; the time of each is reported. */
+    enum Stage {
+        PERMUTE,
+        SELECT,
+        ATTEND
+    }
+}

@@ -2,6 +2,7 @@ package io.pbsattn.backend.cuda;
 
 import io.pbsattn.AttentionTrace;
 import io.pbsattn.BlockGrid;
+import io.pbsattn.backend.cuda.WorkspaceLayout.Array;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.ArrayList;
@@ -16,9 +17,9 @@ final class TraceDownload {
     private final WorkspaceLayout workspace;
     private final List<Part> parts = new ArrayList<>();
 
-    /** What a window left. */
+    /** What a head range left. */
     private record Part(
-            LaunchPlan.Window window,
+            LaunchPlan.HeadRange heads,
             ByteBuffer order,
             ByteBuffer keyScores,
             ByteBuffer blockMask,
@@ -41,24 +42,24 @@ final class TraceDownload {
         return new TraceDownload(call, workspace);
     }
 
-    /** Copies what a window left, before the next one overwrites it. */
-    void download(LaunchPlan.Window window, long base, DeviceScope scope) {
+    /** Copies what a head range left, before the next one overwrites it. */
+    void download(LaunchPlan.HeadRange heads, long base, DeviceScope scope) {
         if (call.trace() != null) {
             parts.add(
                     new Part(
-                            window,
-                            array(CallField.ORDER, base, scope),
-                            array(CallField.KEY_SCORES, base, scope),
-                            array(CallField.BLOCK_MASK, base, scope),
-                            array(CallField.BLOCK_SCORES, base, scope)));
+                            heads,
+                            array(Array.ORDER, base, scope),
+                            array(Array.KEY_SCORES, base, scope),
+                            array(Array.BLOCK_MASK, base, scope),
+                            array(Array.BLOCK_SCORES, base, scope)));
         }
     }
 
-    private ByteBuffer array(CallField field, long base, DeviceScope scope) {
+    private ByteBuffer array(Array array, long base, DeviceScope scope) {
         ByteBuffer buffer =
-                ByteBuffer.allocateDirect(Math.toIntExact(workspace.bytes(field)))
+                ByteBuffer.allocateDirect(Math.toIntExact(workspace.bytes(array)))
                         .order(ByteOrder.nativeOrder());
-        scope.download(buffer, workspace.address(field, base), field.cName());
+        scope.download(buffer, workspace.address(array, base), array.field());
         return buffer;
     }
 
@@ -66,7 +67,7 @@ final class TraceDownload {
     void fill() {
         for (Part part : parts) {
             for (int b = 0; b < call.batch(); ++b) {
-                for (int h = 0; h < part.window.headCount(); ++h) {
+                for (int h = 0; h < part.heads.count(); ++h) {
                     fillPermutation(part, b, h);
                     fillBlocks(part, b, h);
                 }
@@ -75,14 +76,15 @@ final class TraceDownload {
     }
 
     private void fillPermutation(Part part, int b, int h) {
-        int heads = part.window.headCount();
+        int heads = part.heads.count();
         int group = call.groupSize();
         int orders = call.sharesOrder() ? heads / group : heads;
-        int keys = ceilDiv(call.seqlenK(), CudaCall.BLOCK_SIZE) * CudaCall.BLOCK_SIZE;
+        int blockSize = call.config().blockSize();
+        int keys = ceilDiv(call.seqlenK(), blockSize) * blockSize;
         long orderRow = (long) b * orders + (call.sharesOrder() ? h / group : h);
         int[] order = new int[call.lengths().k(b)];
-        for (int place = 0; place < order.length; ++place) {
-            order[place] = part.order.getInt(at(Integer.BYTES, orderRow, keys, place));
+        for (int slot = 0; slot < order.length; ++slot) {
+            order[slot] = part.order.getInt(at(Integer.BYTES, orderRow, keys, slot));
         }
         float[] scores = new float[call.lengths().k(b)];
         if (!call.grid(b).isDense()) {
@@ -99,7 +101,7 @@ final class TraceDownload {
                 scores[key] = (float) (sum / count);
             }
         }
-        call.trace().setPermutation(b, part.window.headBegin() + h, order, scores);
+        call.trace().setPermutation(b, part.heads.begin() + h, order, scores);
     }
 
     /** Scores below 1e-30 are stored by their logarithm, which is negative. */
@@ -114,12 +116,12 @@ final class TraceDownload {
         int kBlocks = trace.kBlocks();
         int words = ceilDiv(kBlocks, BITS_PER_WORD);
         for (int i = 0; i < grid.qBlocks(); ++i) {
-            long row = ((long) b * part.window.headCount() + h) * qBlocks + i;
+            long row = ((long) b * part.heads.count() + h) * qBlocks + i;
             for (int j = 0; j < grid.kBlocks(); ++j) {
                 long word = part.blockMask.getLong(at(Long.BYTES, row, words, j / BITS_PER_WORD));
                 boolean kept = (word >>> (j % BITS_PER_WORD) & 1) != 0;
                 float score = part.blockScores.getFloat(at(Float.BYTES, row, kBlocks, j));
-                trace.setBlock(b, part.window.headBegin() + h, i, j, score, kept);
+                trace.setBlock(b, part.heads.begin() + h, i, j, score, kept);
             }
         }
     }

@@ -1,8 +1,0 @@
-package io.pbsattn.backend.cuda;
-
-/** The stages of a call, in their order; the time of each is reported. */
-enum Stage {
-    PERMUTE,
-    SELECT,
-    ATTEND
-}
