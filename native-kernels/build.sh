@@ -3,7 +3,7 @@
 #
 #   build.sh TARGET_DIR CLASSIFIER
 #
-# Without CMake or a C++ compiler it says so and succeeds: the product then runs on the reference backend.
+# Without CMake or a C++ compiler it says so and succeeds: models then run the dense attention of PyTorch.
 set -eu
 
 source_dir=$(cd "$(dirname "$0")" && pwd)
@@ -21,7 +21,7 @@ command -v "${CXX:-c++}" >/dev/null 2>&1 || command -v g++ >/dev/null 2>&1 || co
 command -v make >/dev/null 2>&1 || command -v ninja >/dev/null 2>&1 || missing="$missing make"
 if [ -n "$missing" ]; then
   rm -rf "$packed"
-  echo "native kernels left out; missing:$missing. Attention runs on the slow reference backend." >&2
+  echo "native kernels left out; missing:$missing. Models run the dense attention of PyTorch, in float32." >&2
   exit 0
 fi
 

@@ -38,16 +38,16 @@ __device__ __forceinline__ void store_rows(const Call& call, const WorkItem& ite
                                            const float (&inverse)[2], const float (&lse)[2]) {
   const int column = static_cast<int>(threadIdx.x) % 4 * 2;
 #pragma unroll
-  for (int half = 0; half < 2; ++half) {
-    const int r = row + 8 * half;
+  for (int slot = 0; slot < 2; ++slot) {
+    const int r = row + 8 * slot;
     if (r >= end_row) continue;
     uint32_t* to = reinterpret_cast<uint32_t*>(o_row(call, item.b, item.h, r));
 #pragma unroll
     for (int n = 0; n < kDim / 8; ++n) {
-      to[(8 * n + column) / 2] = pack<T>(o[4 * n + 2 * half] * inverse[half], o[4 * n + 2 * half + 1] * inverse[half]);
+      to[(8 * n + column) / 2] = pack<T>(o[4 * n + 2 * slot] * inverse[slot], o[4 * n + 2 * slot + 1] * inverse[slot]);
     }
     float* to_lse = lse_row(call, item.b, item.h, r);
-    if (to_lse != nullptr && column == 0) *to_lse = lse[half];
+    if (to_lse != nullptr && column == 0) *to_lse = lse[slot];
   }
 }
 
@@ -69,18 +69,18 @@ class Attend {
         q_{shared_address(shared_memory())},
         keys_{q_.base + kBlockSize * kDim * 2},
         values_{keys_.base + Tiles::kTileBytes},
-        places_(reinterpret_cast<int*>(shared_memory() + kBlockSize * kDim * 2 + 2 * Tiles::kTileBytes)),
+        positions_(reinterpret_cast<int*>(shared_memory() + kBlockSize * kDim * 2 + 2 * Tiles::kTileBytes)),
         warp_row_(static_cast<int>(threadIdx.x) / kWarpThreads * kRowTiles * 16) {}
 
   __device__ __forceinline__ void run() {
     int tile = tile_before(grid_.visible(item_.i) * Tiles::kTilesPerBlock);
-    int turn = 0;  // which half of places_ has this tile's
+    int slot = 0;  // which half of positions_ has this tile's
     copy_queries();
-    copy_places(tile, turn);
+    copy_positions(tile, slot);
     commit_copies();
     wait_for_copies<0>();
     __syncthreads();
-    copy_keys(turn);
+    copy_keys(slot);
     commit_copies();
 #pragma unroll
     for (int r = 0; r < kRowTiles; ++r) softmax_[r].reset();
@@ -89,20 +89,20 @@ class Attend {
       const int next = tile_before(tile);
       wait_for_copies<0>();
       __syncthreads();
-      copy_values(turn);
-      if (next >= 0) copy_places(next, turn ^ 1);
+      copy_values(slot);
+      if (next >= 0) copy_positions(next, slot ^ 1);
       commit_copies();
       float logits[kRowTiles][kKeys / 2] = {};
       multiply_transposed<T, kRowTiles, kKeys>(logits, q_, warp_row_, keys_);
-      if (tile >= first_masked) hide_future(logits, turn);
+      if (tile >= first_masked) hide_future(logits, slot);
       wait_for_copies<0>();
       __syncthreads();
-      if (next >= 0) copy_keys(turn ^ 1);
+      if (next >= 0) copy_keys(slot ^ 1);
       commit_copies();
       update_softmax(logits);
       add_values(logits);
       tile = next;
-      turn ^= 1;
+      slot ^= 1;
     }
     store();
   }
@@ -121,32 +121,32 @@ class Attend {
   }
 
   // Original positions of a tile's keys, which say where to read them.
-  __device__ __forceinline__ void copy_places(int tile, int turn) {
+  __device__ __forceinline__ void copy_positions(int tile, int slot) {
     const int chunk = static_cast<int>(threadIdx.x);
-    if (chunk >= Tiles::kPlacesBytes / kChunkBytes) return;
-    copy_async(shared_address(places_ + turn * kKeys) + static_cast<uint32_t>(chunk * kChunkBytes),
+    if (chunk >= Tiles::kPositionsBytes / kChunkBytes) return;
+    copy_async(shared_address(positions_ + slot * kKeys) + static_cast<uint32_t>(chunk * kChunkBytes),
                order_ + int64_t{tile} * kKeys + chunk * kChunkBytes / 4, true);
   }
 
-  __device__ __forceinline__ void copy_keys(int turn) {
+  __device__ __forceinline__ void copy_keys(int slot) {
     keys_.template copy_rows<kKeys, kThreads>([&](int row) {
-      const int place = places_[turn * kKeys + row];
-      return place != kNoPosition ? k_row(call_, item_.b, kv_, place) : nullptr;
+      const int position = positions_[slot * kKeys + row];
+      return position != kNoPosition ? k_row(call_, item_.b, kv_, position) : nullptr;
     });
   }
 
-  __device__ __forceinline__ void copy_values(int turn) {
+  __device__ __forceinline__ void copy_values(int slot) {
     values_.template copy_rows<kKeys, kThreads>([&](int row) {
-      const int place = places_[turn * kKeys + row];
-      return place != kNoPosition ? v_row(call_, item_.b, kv_, place) : nullptr;
+      const int position = positions_[slot * kKeys + row];
+      return position != kNoPosition ? v_row(call_, item_.b, kv_, position) : nullptr;
     });
   }
 
-  __device__ __forceinline__ void hide_future(float (&logits)[kRowTiles][kKeys / 2], int turn) const {
+  __device__ __forceinline__ void hide_future(float (&logits)[kRowTiles][kKeys / 2], int slot) const {
     const int lane = static_cast<int>(threadIdx.x) % kWarpThreads;
 #pragma unroll
     for (int r = 0; r < kRowTiles; ++r) {
-      mask_future(logits[r], places_ + turn * kKeys, grid_.first_position(item_.i) + warp_row_ + r * 16 + lane / 4);
+      mask_future(logits[r], positions_ + slot * kKeys, grid_.first_position(item_.i) + warp_row_ + r * 16 + lane / 4);
     }
   }
 
@@ -205,7 +205,7 @@ class Attend {
   const MatrixTile<kDim> q_;
   const MatrixTile<kDim> keys_;
   const MatrixTile<kDim> values_;
-  int* const places_;  // (2, kKeys), in shared memory
+  int* const positions_;  // (2, kKeys), in shared memory
   const int warp_row_;
   SoftmaxRows softmax_[kRowTiles];
   float o_[kRowTiles][kDim / 2] = {};

@@ -50,7 +50,7 @@ struct WgmmaShared {
   }
 };
 
-// A place in a ring of stages, and the parity of the round.
+// An index in a ring of stages, and the parity of the round.
 template <int kStages>
 struct Ring {
   int stage = 0;
@@ -74,7 +74,7 @@ __device__ __forceinline__ void produce(const Call& call, const TensorMap& q_map
   Ring<1> queries;
   Ring<Tiles::kStages> ring;  // keys and values come in step
   for (;;) {
-    const int work = static_cast<int>(atomicAdd(&counters(call)[kNextWork], 1ull));
+    const int work = static_cast<int>(atomicAdd(&counters(call)[PBS_CUDA_NEXT_WORK], 1ull));
     const bool is_over = work >= work_count;
     const WorkItem item(call, is_over ? 0 : work);
     if (!is_over && item.i < 0) continue;
@@ -160,7 +160,7 @@ class Consumer {
   __device__ __forceinline__ void go_through_tiles(const WorkItem& item, int row) {
     const BlockGrid grid = uniform_grid(call_, item.b);
     const unsigned long long* mask = mask_row(call_, item.b, item.h, item.i);
-    const int* places = order(call_, item.b, order_head(call_, item.h));
+    const int* positions = order(call_, item.b, order_head(call_, item.h));
     const int first_masked = grid.candidates(item.i) * Tiles::kTilesPerBlock;
     const int position = grid.first_position(item.i) + row;
     const float scale_log2 = static_cast<float>(call_.softmax_scale) * kLog2e;
@@ -176,7 +176,7 @@ class Consumer {
     fence_registers(logits_);
     release(keys_, &WgmmaShared<kDim>::keys_empty);
     float factor[2];
-    if (tile >= first_masked) mask_future(logits_, places + tile * kKeys, position);
+    if (tile >= first_masked) mask_future(logits_, positions + tile * kKeys, position);
     softmax_.update(logits_, scale_log2, factor);
     round_weights();
     while (next >= 0) {
@@ -189,7 +189,7 @@ class Consumer {
       wait_for_products<1>();
       fence_registers(logits_);
       release(keys_, &WgmmaShared<kDim>::keys_empty);
-      if (tile >= first_masked) mask_future(logits_, places + tile * kKeys, position);
+      if (tile >= first_masked) mask_future(logits_, positions + tile * kKeys, position);
       softmax_.update(logits_, scale_log2, factor);
       wait_for_products<0>();
       fence_output();

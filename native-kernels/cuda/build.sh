@@ -20,7 +20,7 @@ if ! command -v nvcc >/dev/null 2>&1 || ! command -v fatbinary >/dev/null 2>&1; 
   exit 0
 fi
 
-newest() { find "$source_dir" "$include_dir/pbs_cuda.h" -type f -newer "$1" -print | head -n 1; }
+newest() { find "$source_dir" "$include_dir"/pbs_cuda* -type f -newer "$1" -print | head -n 1; }
 if [ -f "$packed/pbs_cuda.json" ] && [ -f "$work/resources.txt" ] && [ -z "$(newest "$packed/pbs_cuda.json")" ]; then
   exit 0
 fi

@@ -1,4 +1,4 @@
-// A call's arrays by batch b, query head h of the window (0..H-1), and head with an order of its own (0..OH-1).
+// A call's arrays by batch b, query head h of the head range (0..H-1), and head with an order of its own (0..OH-1).
 #ifndef PBS_ATTN_CUDA_CALL_CUH_
 #define PBS_ATTN_CUDA_CALL_CUH_
 
@@ -95,7 +95,6 @@ __device__ __forceinline__ int64_t padded_keys(const Call& call) { return int64_
 __device__ __forceinline__ unsigned long long* counters(const Call& call) {
   return pointer<unsigned long long>(call.counters);
 }
-enum Counter { kKeptBlocks = 0, kNotFinite = 1, kNextWork = 2 };
 
 __device__ __forceinline__ float* key_scores(const Call& call, int b, int h) {
   return pointer<float>(call.key_scores) + head_index(call, b, h) * padded_keys(call);
@@ -134,8 +133,8 @@ __device__ __forceinline__ float* block_scores(const Call& call, int b, int h, i
   return pointer<float>(call.block_scores) + row_index(call, b, h, i) * max_k_blocks(call);
 }
 // A row of packed keys or values.
-__device__ __forceinline__ char* packed_row(const Call& call, uint64_t packed, int b, int oh, int place) {
-  return pointer<char>(packed) + kElementBytes * (order_index(call, b, oh) * padded_keys(call) + place) * call.head_dim;
+__device__ __forceinline__ char* packed_row(const Call& call, uint64_t packed, int b, int oh, int index) {
+  return pointer<char>(packed) + kElementBytes * (order_index(call, b, oh) * padded_keys(call) + index) * call.head_dim;
 }
 
 }  // namespace pbs

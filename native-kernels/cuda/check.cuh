@@ -36,10 +36,11 @@ __device__ inline void check_finite(const Call& call) {
         is_finite_pair(x.w, mask)) {
       continue;
     }
-    const unsigned long long place = static_cast<unsigned long long>(array) << 60 |
-                                     static_cast<unsigned long long>(b) << 44 |
-                                     static_cast<unsigned long long>(head) << 28 | static_cast<unsigned>(row);
-    atomicMax(&counters(call)[kNotFinite], ~place);
+    const unsigned long long where = static_cast<unsigned long long>(array) << PBS_CUDA_ARRAY_SHIFT |
+                                     static_cast<unsigned long long>(b) << PBS_CUDA_SEQUENCE_SHIFT |
+                                     static_cast<unsigned long long>(head) << PBS_CUDA_HEAD_SHIFT |
+                                     static_cast<unsigned>(row);
+    atomicMax(&counters(call)[PBS_CUDA_NOT_FINITE], ~where);
   }
 }
 

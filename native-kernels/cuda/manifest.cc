@@ -5,6 +5,7 @@
 // RESOURCES: lines of architecture, kernel, registers, bytes of stack, spill stores and spill loads, as cuda/build.sh
 // writes them. The kernels of the table and those of the file have to be the same.
 #include <algorithm>
+#include <cctype>
 #include <cstddef>
 #include <cstdio>
 #include <fstream>
@@ -36,62 +37,26 @@ struct Field {
   size_t offset;
 };
 
-#define PBS_FIELD(name) \
-  Field { #name, offsetof(pbs_cuda_call, name) }
-
 const Field kFields[] = {
-    PBS_FIELD(q),
-    PBS_FIELD(q_batch_stride),
-    PBS_FIELD(q_head_stride),
-    PBS_FIELD(q_row_stride),
-    PBS_FIELD(k),
-    PBS_FIELD(k_batch_stride),
-    PBS_FIELD(k_head_stride),
-    PBS_FIELD(k_row_stride),
-    PBS_FIELD(v),
-    PBS_FIELD(v_batch_stride),
-    PBS_FIELD(v_head_stride),
-    PBS_FIELD(v_row_stride),
-    PBS_FIELD(o),
-    PBS_FIELD(o_batch_stride),
-    PBS_FIELD(o_head_stride),
-    PBS_FIELD(o_row_stride),
-    PBS_FIELD(lse),
-    PBS_FIELD(seqlens_q),
-    PBS_FIELD(seqlens_k),
-    PBS_FIELD(batch),
-    PBS_FIELD(num_q_heads),
-    PBS_FIELD(num_kv_heads),
-    PBS_FIELD(head_dim),
-    PBS_FIELD(max_seqlen_q),
-    PBS_FIELD(max_seqlen_k),
-    PBS_FIELD(head_begin),
-    PBS_FIELD(head_count),
-    PBS_FIELD(segment_size),
-    PBS_FIELD(min_length),
-    PBS_FIELD(force_first_block),
-    PBS_FIELD(key_order),
-    PBS_FIELD(select_rows),
-    PBS_FIELD(finite_mask),
-    PBS_FIELD(threshold),
-    PBS_FIELD(softmax_scale),
-    PBS_FIELD(counters),
-    PBS_FIELD(key_scores),
-    PBS_FIELD(partial_max),
-    PBS_FIELD(partial_sum),
-    PBS_FIELD(order),
-    PBS_FIELD(first_block),
-    PBS_FIELD(mean_queries),
-    PBS_FIELD(mean_keys),
-    PBS_FIELD(block_mask),
-    PBS_FIELD(kept_counts),
-    PBS_FIELD(rows),
-    PBS_FIELD(block_scores),
-    PBS_FIELD(packed_k),
-    PBS_FIELD(packed_v),
-    PBS_FIELD(kv_is_packed),
+#define PBS_CUDA_FIELD(type, name) {#name, offsetof(pbs_cuda_call, name)},
+#include "pbs_cuda_fields.inc"
 };
-static_assert(sizeof(kFields) / sizeof(Field) * 8 == sizeof(pbs_cuda_call), "every field is listed and has 8 bytes");
+static_assert(sizeof(kFields) / sizeof(Field) * 8 == sizeof(pbs_cuda_call), "every field has 8 bytes");
+
+struct Constant {
+  const char* name;
+  long value;
+};
+
+const Constant kConstants[] = {
+#define PBS_CUDA_CONSTANT(name, value) {#name, value},
+#include "pbs_cuda_constants.inc"
+};
+
+std::string lower_case(std::string name) {
+  for (char& c : name) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  return name;
+}
 
 int fail(const std::string& why) {
   std::fprintf(stderr, "manifest of the CUDA kernels: %s\n", why.c_str());
@@ -144,6 +109,12 @@ int main(int argc, char** argv) {
   const Field& last_field = kFields[sizeof(kFields) / sizeof(Field) - 1];
   for (const Field& field : kFields) {
     std::printf("    \"%s\": %zu%s\n", field.name, field.offset, &field == &last_field ? "" : ",");
+  }
+  std::printf("  },\n  \"constants\": {\n");
+  const Constant& last_constant = kConstants[sizeof(kConstants) / sizeof(Constant) - 1];
+  for (const Constant& constant : kConstants) {
+    std::printf("    \"%s\": %ld%s\n", lower_case(constant.name).c_str(), constant.value,
+                &constant == &last_constant ? "" : ",");
   }
   std::printf("  },\n  \"architectures\": [");
   for (int n = 2; n < argc; ++n) std::printf("%s\"%s\"", n > 2 ? ", " : "", argv[n]);

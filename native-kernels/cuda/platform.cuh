@@ -41,7 +41,7 @@ __device__ __forceinline__ float exp2_approx(float x) {
   return y;
 }
 
-// The place of the highest bit that is 1, of which there is one.
+// The index of the highest bit that is 1, of which there is one.
 __device__ __forceinline__ int highest_bit(unsigned long long bits) {
   return 63 - __clzll(static_cast<long long>(bits));
 }

@@ -66,10 +66,10 @@ __device__ __forceinline__ void pack_keys(const Call& call) {
   const int kv = kv_head(call, oh * heads_per_order(call));
   const int head_dim = static_cast<int>(call.head_dim);
   const int first = j * kBlockSize;
-  const int* places = order(call, b, oh) + first;
+  const int* positions = order(call, b, oh) + first;
   pool_block<T>(
       head_dim, mean_key(call, b, oh, j),
-      [&](int row) { return places[row] != kNoPosition ? k_row(call, b, kv, places[row]) : nullptr; },
+      [&](int row) { return positions[row] != kNoPosition ? k_row(call, b, kv, positions[row]) : nullptr; },
       [&](int row) -> char* {
         return call.packed_k != 0 ? packed_row(call, call.packed_k, b, oh, first + row) : nullptr;
       });
@@ -79,8 +79,8 @@ __device__ __forceinline__ void pack_keys(const Call& call) {
     const int row = n / chunks;
     const int chunk = n % chunks;
     *reinterpret_cast<uint4*>(packed_row(call, call.packed_v, b, oh, first + row) + chunk * 16) =
-        places[row] != kNoPosition ? *reinterpret_cast<const uint4*>(v_row(call, b, kv, places[row]) + chunk * 16)
-                                   : uint4{0, 0, 0, 0};
+        positions[row] != kNoPosition ? *reinterpret_cast<const uint4*>(v_row(call, b, kv, positions[row]) + chunk * 16)
+                                      : uint4{0, 0, 0, 0};
   }
 }
 

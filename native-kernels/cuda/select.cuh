@@ -154,7 +154,7 @@ __device__ inline void finish_row(const Call& call, int b, int h, int i, const u
   __syncthreads();
   if (threadIdx.x == 0) {
     kept_counts(call, b, h)[i] = count;
-    atomicAdd(&counters(call)[kKeptBlocks], static_cast<unsigned long long>(count));
+    atomicAdd(&counters(call)[PBS_CUDA_KEPT_BLOCKS], static_cast<unsigned long long>(count));
   }
 }
 
@@ -236,7 +236,7 @@ __device__ inline void schedule_rows(const Call& call) {
   for (int n = static_cast<int>(threadIdx.x); n < rows; n += kPlainThreads) {
     work_rows(call, b, h)[n] = n < q_blocks ? static_cast<int>(ranked[n] & kMaxCount) : -1;
   }
-  if (b == 0 && h == 0 && threadIdx.x == 0) counters(call)[kNextWork] = 0;
+  if (b == 0 && h == 0 && threadIdx.x == 0) counters(call)[PBS_CUDA_NEXT_WORK] = 0;
 }
 
 }  // namespace pbs

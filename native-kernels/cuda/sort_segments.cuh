@@ -38,11 +38,11 @@ __device__ inline void sort_segments(const Call& call) {
   const int oh = static_cast<int>(blockIdx.y);
   const BlockGrid grid = grid_of(call, b);
   const int first = static_cast<int>(blockIdx.x) * grid.segment_size;
-  int* places = order(call, b, oh);
+  int* positions = order(call, b, oh);
   if (first + grid.segment_size > grid.complete_keys()) {
     const int end = smaller(first + grid.segment_size, static_cast<int>(padded_keys(call)));
     for (int n = first + static_cast<int>(threadIdx.x); n < end; n += kPlainThreads) {
-      places[n] = n < grid.seqlen_k ? n : kNoPosition;
+      positions[n] = n < grid.seqlen_k ? n : kNoPosition;
     }
     if (first == 0 && threadIdx.x == 0) *first_block(call, b, oh) = 0;
     return;
@@ -58,7 +58,7 @@ __device__ inline void sort_segments(const Call& call) {
   bitonic_sort(ranked, count);
   for (int n = static_cast<int>(threadIdx.x); n < grid.segment_size; n += kPlainThreads) {
     const int key = static_cast<int>(ranked[n] & 0xffffffffu);
-    places[first + n] = key;
+    positions[first + n] = key;
     if (key == 0) *first_block(call, b, oh) = n / kBlockSize;
   }
 }

@@ -32,8 +32,8 @@ struct AttendTiles {
   static constexpr int kKeys = kDim <= 64 ? 64 : 32;                             // that are looked at at a time
   static constexpr int kTilesPerBlock = kBlockSize / kKeys;
   static constexpr int kTileBytes = kKeys * kDim * 2;
-  static constexpr int kPlacesBytes = kKeys * 4;
-  static constexpr int kShared = kBlockSize * kDim * 2 + 2 * kTileBytes + 2 * kPlacesBytes;
+  static constexpr int kPositionsBytes = kKeys * 4;
+  static constexpr int kShared = kBlockSize * kDim * 2 + 2 * kTileBytes + 2 * kPositionsBytes;
 };
 
 constexpr int kConsumers = 2;  // warpgroups

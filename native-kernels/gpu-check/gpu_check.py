@@ -347,7 +347,7 @@ def bench(backend, args, deadline):
         row = {
             "tokens": n, "density": outcome["keptBlocks"] / outcome["causalBlocks"], "ms": ms, "totalMs": total,
             "callMs": 1e3 * statistics.median(outcome["callSeconds"]), "kernel": outcome["attendKernel"],
-            "windows": outcome["windows"], "workspaceBytes": outcome["workspaceBytes"],
+            "headRanges": outcome["headRanges"], "workspaceBytes": outcome["workspaceBytes"],
             "attendTflops": 4.0 * BLOCK * BLOCK * dim * outcome["keptBlocks"] / ms["ATTEND"] / 1e9,
             "denseMs": dense, "denseTflops": {b: dense_flops / t / 1e9 for b, t in dense.items() if isinstance(t, float)},
             "paperMs": paper, "speedupOverBestDense": best / total if best else None,

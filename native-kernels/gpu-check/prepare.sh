@@ -50,7 +50,7 @@ mkdir -p "$folder/jars" "$folder/lib" "$folder/golden"
 
 # The backend alone: what it shares with the other classes, and no libtorch.
 mkdir "$folder/classes"
-(cd "$classes" && find io/pbsattn -maxdepth 1 -name '*.class' && find io/pbsattn/backend io/pbsattn/torch -name '*.class') |
+(cd "$classes" && find io/pbsattn -maxdepth 1 -name '*.class' && find io/pbsattn/backend io/pbsattn/torch io/pbsattn/util -name '*.class') |
   (cd "$classes" && tar cf - -T -) | tar xf - -C "$folder/classes"
 (cd "$tests" && find io/pbsattn/backend/cuda -name 'GpuCheck*.class' | tar cf - -T -) | tar xf - -C "$folder/classes"
 mkdir -p "$folder/classes/native"

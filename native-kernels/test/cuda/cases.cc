@@ -206,7 +206,7 @@ class Checker {
   pbs_cuda_call make_call(const Buffers& m, const Tensor& q, const Tensor& k, const Tensor& o) const;
   void launch_all(pbs_cuda_call call, const Buffers& m);
   void launch(const std::string& stage, const Grid& grid, size_t shared, const pbs_cuda_call& call);
-  void check_window(const Buffers& m, const pbs_cuda_call& call);
+  void check_range(const Buffers& m, const pbs_cuda_call& call);
   void check_head(int b, int h, const float* scores, const std::vector<Matrix>& group_q, const Matrix& k,
                   const int32_t* order, const float* block_scores, const uint64_t* mask, const int32_t* counts,
                   const int32_t* rows);
@@ -227,7 +227,7 @@ class Checker {
   int64_t max_k() const { return *std::max_element(c_.seqlens_k.begin(), c_.seqlens_k.end()) + c_.padding; }
   int64_t qb() const { return divide_up(max_q(), kBlock); }
   int64_t kb() const { return divide_up(max_k(), kBlock); }
-  int window() const { return c_.window_heads > 0 ? c_.window_heads : c_.q_heads; }
+  int range() const { return c_.range_heads > 0 ? c_.range_heads : c_.q_heads; }
   int group() const { return c_.q_heads / c_.kv_heads; }
   int heads_per_order() const { return c_.key_order == PBS_CUDA_PER_KV_HEAD ? group() : 1; }
 
@@ -269,7 +269,7 @@ struct Checker::Buffers {
         lse(d, bytes<float>(c.batch() * c.c_.q_heads * c.max_q())),
         seqlens_q(d, bytes<int32_t>(c.batch())),
         seqlens_k(d, bytes<int32_t>(c.batch())),
-        counters(d, bytes<uint64_t>(4)),
+        counters(d, bytes<uint64_t>(PBS_CUDA_COUNTERS)),
         key_scores(d, bytes<float>(heads(c) * c.kb() * kBlock)),
         partial_max(d, bytes<float>(heads(c) * divide_up(c.max_k(), PBS_CUDA_KEYS_PER_SPLIT) * kBlock)),
         partial_sum(d, bytes<float>(heads(c) * divide_up(c.max_k(), PBS_CUDA_KEYS_PER_SPLIT) * kBlock)),
@@ -283,7 +283,7 @@ struct Checker::Buffers {
         block_scores(d, bytes<float>(heads(c) * c.qb() * c.kb())),
         packed_k(d, bytes<uint16_t>(orders(c) * c.kb() * kBlock * c.c_.head_dim)),
         packed_v(d, bytes<uint16_t>(orders(c) * c.kb() * kBlock * c.c_.head_dim)) {}
-  static int64_t heads(const Checker& c) { return static_cast<int64_t>(c.batch()) * c.window(); }
+  static int64_t heads(const Checker& c) { return static_cast<int64_t>(c.batch()) * c.range(); }
   static int64_t orders(const Checker& c) { return heads(c) / c.heads_per_order(); }
   std::vector<std::pair<const char*, const Memory*>> all() const {
     return {{"q", &q},
@@ -346,7 +346,8 @@ pbs_cuda_call Checker::make_call(const Buffers& m, const Tensor& q, const Tensor
   call.min_length = c_.min_length;
   call.force_first_block = c_.force_first_block;
   call.key_order = c_.key_order;
-  call.select_rows = kb() <= 1024 ? 4 : kb() <= 2048 ? 2 : 1;
+  call.select_rows = PBS_CUDA_MAX_SELECT_ROWS;
+  while (call.select_rows > 1 && call.select_rows * kb() > PBS_CUDA_MAX_SELECT_CELLS) call.select_rows /= 2;
   call.finite_mask = c_.is_bf16 ? 0x7f80 : 0x7c00;
   call.threshold = c_.threshold;
   call.softmax_scale = scale_;
@@ -374,7 +375,7 @@ void Checker::launch(const std::string& stage, const Grid& grid, size_t shared, 
   device_.launch("pbs_" + stage, grid, shared, call, nullptr);
 }
 
-// One window of heads.
+// One head range.
 void Checker::launch_all(pbs_cuda_call call, const Buffers&) {
   const int64_t heads = call.head_count;
   const int64_t orders = heads / heads_per_order();
@@ -428,7 +429,7 @@ void Checker::launch_all(pbs_cuda_call call, const Buffers&) {
                  maps);
 }
 
-void Checker::check_window(const Buffers& m, const pbs_cuda_call& call) {
+void Checker::check_range(const Buffers& m, const pbs_cuda_call& call) {
   const int64_t keys = kb() * kBlock;
   const std::vector<float> scores = m.key_scores.get<float>();
   const std::vector<int32_t> order = m.order.get<int32_t>();
@@ -438,7 +439,7 @@ void Checker::check_window(const Buffers& m, const pbs_cuda_call& call) {
   const std::vector<int32_t> rows = m.rows.get<int32_t>();
   for (int b = 0; b < batch(); ++b) {
     const Sequence s = sequence(b);
-    for (int local = 0; local < window(); ++local) {
+    for (int local = 0; local < range(); ++local) {
       const int h = static_cast<int>(call.head_begin) + local;
       const Matrix k(*k_, c_.is_bf16, b, h / group(), s.seqlen_k, c_.head_dim);
       std::vector<Matrix> group_q;
@@ -446,7 +447,7 @@ void Checker::check_window(const Buffers& m, const pbs_cuda_call& call) {
       for (int n = 0; n < heads_per_order(); ++n) {
         group_q.emplace_back(*q_, c_.is_bf16, b, first + n, s.seqlen_q, c_.head_dim);
       }
-      const int64_t at = static_cast<int64_t>(b) * window() + local;
+      const int64_t at = static_cast<int64_t>(b) * range() + local;
       const int64_t order_at = at / heads_per_order();
       check_head(b, h, &scores[static_cast<size_t>(at * keys)], group_q, k,
                  &order[static_cast<size_t>(order_at * keys)], &block_scores[static_cast<size_t>(at * qb() * kb())],
@@ -644,18 +645,19 @@ std::vector<std::string> Checker::run() {
   m.o.set(o.elements);
   m.seqlens_q.set(std::vector<int32_t>(c_.seqlens_q.begin(), c_.seqlens_q.end()));
   m.seqlens_k.set(std::vector<int32_t>(c_.seqlens_k.begin(), c_.seqlens_k.end()));
-  m.counters.set(std::vector<uint64_t>(4));
+  m.counters.set(std::vector<uint64_t>(PBS_CUDA_COUNTERS));
   pbs_cuda_call call = make_call(m, q, k, o);
   const Grid rows{divide_up(std::max(max_q(), max_k()), kBlock), c_.q_heads + 2 * c_.kv_heads, batch()};
-  call.head_count = window();
+  call.head_count = range();
   launch("check_finite", rows, 0, call);
-  expect(m.counters.get<uint64_t>()[1] == 0, "all numbers are finite");
-  for (int begin = 0; begin < c_.q_heads; begin += window()) {
+  expect(m.counters.get<uint64_t>()[PBS_CUDA_NOT_FINITE] == 0, "all numbers are finite");
+  for (int begin = 0; begin < c_.q_heads; begin += range()) {
     call.head_begin = begin;
     launch_all(call, m);
-    check_window(m, call);
+    check_range(m, call);
   }
-  expect(static_cast<int64_t>(m.counters.get<uint64_t>()[0]) == kept_total_, "number of kept blocks");
+  expect(static_cast<int64_t>(m.counters.get<uint64_t>()[PBS_CUDA_KEPT_BLOCKS]) == kept_total_,
+         "number of kept blocks");
   for (const auto& [name, memory] : m.all()) expect(memory->guard_is_whole(), std::string("wrote past ") + name);
   o_ = m.o.get<uint16_t>();
   lse_ = m.lse.get<float>();
@@ -671,8 +673,9 @@ std::vector<std::string> Checker::run() {
   v.row(0, c_.kv_heads - 1, bad)[c_.head_dim - 1] = c_.is_bf16 ? 0x7f80 : 0xfc01;
   m.v.set(v.elements);
   launch("check_finite", rows, 0, call);
-  const uint64_t place = uint64_t{2} << 60 | static_cast<uint64_t>(c_.kv_heads - 1) << 28 | static_cast<uint64_t>(bad);
-  expect(m.counters.get<uint64_t>()[1] == ~place, "infinity is found");
+  const uint64_t where = uint64_t{2} << PBS_CUDA_ARRAY_SHIFT |
+                         static_cast<uint64_t>(c_.kv_heads - 1) << PBS_CUDA_HEAD_SHIFT | static_cast<uint64_t>(bad);
+  expect(m.counters.get<uint64_t>()[PBS_CUDA_NOT_FINITE] == ~where, "infinity is found");
   return failures_;
 }
 
@@ -692,7 +695,7 @@ std::string Case::name() const {
   if (!force_first_block) text += ", first block free";
   if (key_order == PBS_CUDA_PER_KV_HEAD) text += ", order by KV head";
   if (min_length > 0) text += ", dense below " + std::to_string(min_length);
-  if (window_heads > 0) text += ", " + std::to_string(window_heads) + " heads at a time";
+  if (range_heads > 0) text += ", " + std::to_string(range_heads) + " heads at a time";
   if (padding > 0) text += ", " + std::to_string(padding) + " rows of padding";
   if (key_growth > 0) text += ", growing keys";
   if (!packs) text += ", not packed";
@@ -724,11 +727,11 @@ std::vector<Case> all_cases() {
   for (const int n : {1, 100, 257, 640}) add({n}, {777}, 64, [](Case& c) { c.q_heads = 4, c.kv_heads = 2; });
   // Batches with lengths of their own, and more padding.
   add({513, 1, 300}, {513, 700, 300}, 64, [](Case& c) { c.padding = 37; });
-  add({200, 900}, {900, 900}, 128, [](Case& c) { c.q_heads = 4, c.kv_heads = 2, c.window_heads = 2; });
+  add({200, 900}, {900, 900}, 128, [](Case& c) { c.q_heads = 4, c.kv_heads = 2, c.range_heads = 2; });
   // Orders, thresholds, segments.
   add({900}, {900}, 64, [](Case& c) { c.q_heads = 6, c.kv_heads = 2, c.key_order = PBS_CUDA_PER_KV_HEAD; });
   add({900}, {900}, 96, [](Case& c) {
-    c.q_heads = 6, c.kv_heads = 2, c.key_order = PBS_CUDA_PER_KV_HEAD, c.window_heads = 3, c.segment_size = 384;
+    c.q_heads = 6, c.kv_heads = 2, c.key_order = PBS_CUDA_PER_KV_HEAD, c.range_heads = 3, c.segment_size = 384;
   });
   add({900}, {900}, 64, [](Case& c) { c.segment_size = 128, c.threshold = 0.5; });
   add({1100}, {1100}, 64, [](Case& c) { c.segment_size = 512, c.force_first_block = false; });

@@ -22,7 +22,7 @@ struct Case {
   bool force_first_block = true;
   int key_order = PBS_CUDA_PER_QUERY_HEAD;
   int min_length = 0;
-  int window_heads = 0;   // query heads at a time; 0: all
+  int range_heads = 0;    // query heads at a time; 0: all
   int padding = 0;        // rows past the longest sequence
   double key_growth = 0;  // each key is (1 + growth * position) times noise
   bool packs = true;      // for wgmma: whether keys and values are packed; only dense cases may do without

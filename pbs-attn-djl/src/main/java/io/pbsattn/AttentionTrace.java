@@ -78,7 +78,7 @@ public final class AttentionTrace {
      *
      * @param b sequence
      * @param h query head
-     * @return (seqlenK) original position of the key at each place
+     * @return (seqlenK) original position of the key at each index
      */
     public int[] indices(int b, int h) {
         return Arrays.copyOfRange(indices, row(b, h) * seqlenK, (row(b, h) + 1) * seqlenK);
@@ -128,7 +128,7 @@ public final class AttentionTrace {
      *
      * @param b sequence
      * @param h query head
-     * @param order original position of the key at each place, at most seqlenK
+     * @param order original position of the key at each index, at most seqlenK
      * @param scores score by original position, at most seqlenK
      */
     public void setPermutation(int b, int h, int[] order, float[] scores) {

@@ -64,9 +64,7 @@ final class CudaAttention {
         ByteBuffer counters = buffer(constants.counters() * Long.BYTES);
         try (DeviceScope scope = device.enter(stream)) {
             long base = scope.allocate(workspace.bytes());
-            scope.clear(
-                    workspace.address(Array.COUNTERS, base),
-                    workspace.bytes(Array.COUNTERS));
+            scope.clear(workspace.address(Array.COUNTERS, base), workspace.bytes(Array.COUNTERS));
             uploadLengths(call, workspace, base, scope);
             List<Mark> marks = new ArrayList<>();
             for (LaunchPlan.HeadRange heads : plan.headRanges()) {

@@ -248,7 +248,8 @@ final class CudaBackend implements AttentionBackend {
 
     /** The array itself, or a copy where the kernels cannot read it in place. */
     private NDArray readable(NDManager scope, NDArray array, TorchType type) {
-        if (LibTorch.get().strides(array)[3] == 1 && tensor(array).isAligned(manifest.constants().tensorAlignment())) {
+        if (LibTorch.get().strides(array)[3] == 1
+                && tensor(array).isAligned(manifest.constants().tensorAlignment())) {
             return array;
         }
         NDArray copy = LibTorch.get().empty(scope, array.getShape(), type, array.getDevice());

@@ -52,14 +52,7 @@ record CudaCall(
      */
     CudaCall {
         Optional<String> refusal =
-                refusal(
-                        manifest,
-                        lengths.batch(),
-                        numQHeads,
-                        numKvHeads,
-                        headDim,
-                        seqlenK,
-                        config);
+                refusal(manifest, lengths.batch(), numQHeads, numKvHeads, headDim, seqlenK, config);
         if (refusal.isPresent()) {
             throw new IllegalArgumentException(refusal.get());
         }
@@ -103,8 +96,7 @@ record CudaCall(
             PbsConfig config) {
         KernelManifest.Constants limits = manifest.constants();
         if (!manifest.headDims().contains(headDim)) {
-            return Optional.of(
-                    "expected headDim of " + manifest.headDims() + ", found " + headDim);
+            return Optional.of("expected headDim of " + manifest.headDims() + ", found " + headDim);
         }
         if (config.blockSize() != limits.blockSize()) {
             return Optional.of(

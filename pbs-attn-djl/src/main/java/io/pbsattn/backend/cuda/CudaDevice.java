@@ -143,13 +143,11 @@ final class CudaDevice implements AutoCloseable {
                     throw e;
                 }
                 refusals.add(
-                        image.name()
-                                + ": "
-                                + e.getMessage()
-                                + " (a newer NVIDIA driver may help)");
+                        image.name() + ": " + e.getMessage() + " (a newer NVIDIA driver may help)");
             }
         }
-        throw new BackendUnavailableException("no kernels for " + gpu + ": " + String.join("; ", refusals));
+        throw new BackendUnavailableException(
+                "no kernels for " + gpu + ": " + String.join("; ", refusals));
     }
 
     private void load(KernelImages.Image image) throws CompilationException {
@@ -265,9 +263,7 @@ final class CudaDevice implements AutoCloseable {
         @Override
         public void close() {
             driver.check(
-                    driver.cuCtxPopCurrent(),
-                    "cuCtxPopCurrent",
-                    "leaving the context of the GPU");
+                    driver.cuCtxPopCurrent(), "cuCtxPopCurrent", "leaving the context of the GPU");
         }
     }
 

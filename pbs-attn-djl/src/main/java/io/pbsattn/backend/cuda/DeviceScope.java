@@ -92,8 +92,7 @@ final class DeviceScope implements AutoCloseable {
     /** Launches a kernel. */
     void launch(Launch launch, ByteBuffer... parameters) {
         driver.check(
-                driver.cuLaunchKernel(
-                        device.function(launch.kernel()), launch, stream, parameters),
+                driver.cuLaunchKernel(device.function(launch.kernel()), launch, stream, parameters),
                 "cuLaunchKernel",
                 "launching " + launch.kernel());
     }
@@ -110,7 +109,8 @@ final class DeviceScope implements AutoCloseable {
 
     /** Waits until the stream has done everything; failures of kernels show up here. */
     void synchronize() {
-        driver.check(driver.cuStreamSynchronize(stream), "cuStreamSynchronize", "running the kernels");
+        driver.check(
+                driver.cuStreamSynchronize(stream), "cuStreamSynchronize", "running the kernels");
     }
 
     /** {@inheritDoc} */

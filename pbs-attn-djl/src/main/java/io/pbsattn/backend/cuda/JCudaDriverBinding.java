@@ -337,8 +337,7 @@ final class JCudaDriverBinding implements CudaDriver {
 
     /** {@inheritDoc} */
     @Override
-    public int cuLaunchKernel(
-            long function, Launch launch, long stream, ByteBuffer... parameters) {
+    public int cuLaunchKernel(long function, Launch launch, long stream, ByteBuffer... parameters) {
         long[] addresses = new long[parameters.length];
         for (int i = 0; i < parameters.length; ++i) {
             addresses[i] = address(parameters[i]);

@@ -114,10 +114,15 @@ final class LaunchPlan {
         if (range.begin() == 0) {
             long rowTiles = ceilDiv(call.seqlenK(), constants.blockSize());
             long arrays = call.numQHeads() + 2L * call.numKvHeads();
-            launches.add(launch("pbs_check_finite", grid(rowTiles, arrays, batch), Launch.Stage.PERMUTE));
+            launches.add(
+                    launch(
+                            "pbs_check_finite",
+                            grid(rowTiles, arrays, batch),
+                            Launch.Stage.PERMUTE));
         }
         if (call.hasPaddedQueries()) {
-            launches.add(launch("pbs_clear_padding", grid(qBlocks, heads, batch), Launch.Stage.PERMUTE));
+            launches.add(
+                    launch("pbs_clear_padding", grid(qBlocks, heads, batch), Launch.Stage.PERMUTE));
         }
         if (call.isSparse()) {
             Launch.Grid grid = grid(splits, heads, batch);
@@ -131,11 +136,15 @@ final class LaunchPlan {
                         8 * pow2(call.config().segmentSize()),
                         Launch.Stage.PERMUTE));
         if (call.isSparse() || packsForMaps()) {
-            launches.add(launch("pbs_pack_" + type, grid(kBlocks, orders, batch), Launch.Stage.PERMUTE));
+            launches.add(
+                    launch("pbs_pack_" + type, grid(kBlocks, orders, batch), Launch.Stage.PERMUTE));
         }
         if (call.isSparse()) {
             launches.add(
-                    launch("pbs_pool_queries_" + type, grid(qBlocks, heads, batch), Launch.Stage.SELECT));
+                    launch(
+                            "pbs_pool_queries_" + type,
+                            grid(qBlocks, heads, batch),
+                            Launch.Stage.SELECT));
         }
         launches.add(
                 launch(
@@ -144,7 +153,11 @@ final class LaunchPlan {
                         selectSharedBytes(selectRows(), kBlocks),
                         Launch.Stage.SELECT));
         launches.add(
-                launch("pbs_schedule", grid(heads, batch, 1), 4 * pow2(qBlocks), Launch.Stage.SELECT));
+                launch(
+                        "pbs_schedule",
+                        grid(heads, batch, 1),
+                        4 * pow2(qBlocks),
+                        Launch.Stage.SELECT));
         long tiles = Math.multiplyExact(Math.multiplyExact(qBlocks, heads), batch);
         long blocks = usesMaps() ? Math.min(gpu.multiprocessors(), tiles) : tiles;
         launches.add(launch(attendKernel, grid(blocks, 1, 1), Launch.Stage.ATTEND));
@@ -170,7 +183,8 @@ final class LaunchPlan {
         block.set("segment_size", call.config().segmentSize());
         block.set("min_length", call.minLength());
         block.set("force_first_block", call.config().forceFirstBlock() ? 1 : 0);
-        block.set("key_order", call.sharesOrder() ? constants.perKvHead() : constants.perQueryHead());
+        block.set(
+                "key_order", call.sharesOrder() ? constants.perKvHead() : constants.perQueryHead());
         block.set("select_rows", selectRows());
         block.set("finite_mask", call.type().exponentBits());
         block.set("threshold", call.config().threshold());

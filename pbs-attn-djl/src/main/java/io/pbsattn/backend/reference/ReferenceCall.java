@@ -97,9 +97,9 @@ final class ReferenceCall {
             ReferenceHead head, int b, int h, NDArray qh, NDArray kh, NDArray vh, double[] scores) {
         long begin = System.nanoTime();
         int[] order = head.permute(scores);
-        NDArray places = kh.getManager().create(Arrays.stream(order).asLongStream().toArray());
-        NDArray permutedK = kh.get(new NDIndex("{}", places));
-        NDArray permutedV = vh.get(new NDIndex("{}", places));
+        NDArray indices = kh.getManager().create(Arrays.stream(order).asLongStream().toArray());
+        NDArray permutedK = kh.get(new NDIndex("{}", indices));
+        NDArray permutedV = vh.get(new NDIndex("{}", indices));
         long permuted = System.nanoTime();
         ReferenceHead.Selection selection = head.select(qh, permutedK, order);
         long selected = System.nanoTime();

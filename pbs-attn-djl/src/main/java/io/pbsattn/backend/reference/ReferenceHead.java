@@ -118,12 +118,12 @@ record ReferenceHead(BlockGrid grid, PbsConfig config, double scale) {
             int begin = i * config.blockSize();
             int end = Math.min(begin + config.blockSize(), grid.seqlenQ());
             int first = grid.seqlenK() - grid.seqlenQ() + begin;
-            long[] places = placesOf(kept[i]);
-            long[] origins = Arrays.stream(places).map(p -> order[(int) p]).toArray();
+            long[] indices = indicesOf(kept[i]);
+            long[] origins = Arrays.stream(indices).map(p -> order[(int) p]).toArray();
             try (NDManager scope = manager.newSubManager()) {
                 NDArray qi = q.get(new NDIndex("{}:{}", begin, end));
                 qi.attach(scope);
-                NDIndex keptKeys = new NDIndex("{}", scope.create(places));
+                NDIndex keptKeys = new NDIndex("{}", scope.create(indices));
                 NDArray positions = scope.arange(first, first + end - begin, 1, DataType.INT64);
                 NDArray keys = scope.create(origins).expandDims(0);
                 NDArray visible = positions.expandDims(1).gte(keys);
@@ -197,9 +197,9 @@ record ReferenceHead(BlockGrid grid, PbsConfig config, double scale) {
         return rows.concat(padding, 0).reshape(blocks, block, d).sum(new int[] {1}).div(block);
     }
 
-    private long[] placesOf(boolean[] kept) {
+    private long[] indicesOf(boolean[] kept) {
         return IntStream.range(0, grid.seqlenK())
-                .filter(place -> kept[place / config.blockSize()])
+                .filter(index -> kept[index / config.blockSize()])
                 .asLongStream()
                 .toArray();
     }

@@ -16,7 +16,9 @@ import org.testng.annotations.Test;
 /** Whatever the driver refuses, the exception names the call, and nothing stays behind. */
 public class CudaDeviceTest {
 
-    /** A call with windows, padding, tensor maps and a trace: all that the driver can be asked. */
+    /**
+     * A call with head ranges, padding, tensor maps and a trace: all that the driver can be asked.
+     */
     private static CudaCall everything() {
         return Fixtures.call(
                 8,
@@ -139,16 +141,16 @@ public class CudaDeviceTest {
     }
 
     @Test
-    public void reportsBlocksAndTimesOfAllWindows() throws BackendUnavailableException {
+    public void reportsBlocksAndTimesOfAllHeadRanges() throws BackendUnavailableException {
         FakeDriver driver = new FakeDriver();
         try (CudaDevice device =
                 CudaDevice.open(driver, Fixtures.A100, Fixtures.manifest(), Fixtures.fatbin())) {
             CudaCall call = Fixtures.call(8, 4, 128, 1000, 1000);
-            Assert.assertEquals(new CudaAttention(device, 1).plan(call).windows().size(), 4);
+            Assert.assertEquals(new CudaAttention(device, 1).plan(call).headRanges().size(), 4);
             CudaAttention.Result result = new CudaAttention(device, 1).run(call, 0);
             Assert.assertEquals(result.keptBlocks(), 7);
-            // Half a second between any two events, one interval a stage and window.
-            for (Stage stage : Stage.values()) {
+            // Half a second between any two events, one interval a stage and head range.
+            for (Launch.Stage stage : Launch.Stage.values()) {
                 Assert.assertEquals(result.seconds().get(stage), 2.0, 1e-9, stage.toString());
             }
         }
@@ -160,7 +162,7 @@ public class CudaDeviceTest {
         FakeDriver driver = new FakeDriver();
         openAndRun(driver, Fixtures.call(4, 2, 128, 1000, 1000));
         FakeDriver.Launched attend = driver.launches.get(driver.launches.size() - 1);
-        Assert.assertEquals(attend.kernel(), "pbs_attend_wgmma_bf16_d128");
+        Assert.assertEquals(attend.launch().kernel(), "pbs_attend_wgmma_bf16_d128");
         Assert.assertEquals(attend.parameters(), 4);
         // 2 bytes an element: rows, heads, and the only sequence.
         Assert.assertEquals(driver.maps.get(0).dimensions(), List.of(128L, 1000L, 4L, 1L));

@@ -38,7 +38,7 @@ public class EmulatedGpuTest {
     private static final Path SOURCES = Path.of("../native-kernels/test/cuda").toAbsolutePath();
     private static final long SEED = 20251021;
 
-    /** Small, so that the heads of a call go through the workspace in several windows. */
+    /** Small, so that the heads of a call go through the workspace in several head ranges. */
     private static final String WORKSPACE_MIB = "1";
 
     private CompiledDriver driver;
@@ -76,7 +76,7 @@ public class EmulatedGpuTest {
     private static final List<Call> CALLS =
             List.of(
                     new Call(
-                            "windows, suffix",
+                            "head ranges, suffix",
                             6,
                             3,
                             64,
@@ -190,8 +190,8 @@ public class EmulatedGpuTest {
                     outcome.get("attendKernel").getAsString(), attendKernel + "_d" + call.headDim);
             compare(call, folder.resolve(Integer.toString(i)), outcome);
         }
-        int windows = outcomes.get(0).getAsJsonObject().get("windows").getAsInt();
-        Assert.assertEquals(windows > 1, capability.equals("90"), "packed keys fill a workspace");
+        int ranges = outcomes.get(0).getAsJsonObject().get("headRanges").getAsInt();
+        Assert.assertEquals(ranges > 1, capability.equals("90"), "packed keys fill a workspace");
     }
 
     private static Map<String, Object> job(Call call, Path folder) throws IOException {

@@ -17,7 +17,7 @@ import org.testng.Assert;
 class FakeDriver implements CudaDriver {
 
     /** A kernel launch as it arrived. */
-    record Launched(String kernel, Dim3 grid, Dim3 block, int sharedBytes, int parameters) {}
+    record Launched(Launch launch, int parameters) {}
 
     int driverVersion = 12080;
     int gpuCount = 1;
@@ -313,20 +313,14 @@ class FakeDriver implements CudaDriver {
     }
 
     @Override
-    public int cuLaunchKernel(
-            long function,
-            Dim3 grid,
-            Dim3 block,
-            int sharedBytes,
-            long stream,
-            ByteBuffer... parameters) {
+    public int cuLaunchKernel(long function, Launch launch, long stream, ByteBuffer... parameters) {
         String name = functions.get(function);
-        Assert.assertNotNull(name, "a kernel that was looked up");
+        Assert.assertEquals(name, launch.kernel(), "a kernel that was looked up");
         Assert.assertTrue(
-                sharedBytes <= sharedLimits.getOrDefault(function, 48L << 10),
-                name + ": more shared memory than was asked for: " + sharedBytes);
-        Assert.assertEquals(parameters[0].capacity(), CallField.STRUCT_BYTES);
-        launches.add(new Launched(name, grid, block, sharedBytes, parameters.length));
+                launch.sharedBytes() <= sharedLimits.getOrDefault(function, 48L << 10),
+                name + ": more shared memory than was asked for: " + launch.sharedBytes());
+        Assert.assertEquals(parameters[0].capacity(), Fixtures.manifest().callSize());
+        launches.add(new Launched(launch, parameters.length));
         return call("cuLaunchKernel");
     }
 }

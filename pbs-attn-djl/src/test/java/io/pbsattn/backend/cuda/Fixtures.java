@@ -5,9 +5,18 @@ import io.pbsattn.PbsConfig;
 import io.pbsattn.SequenceLengths;
 import io.pbsattn.backend.BackendUnavailableException;
 import io.pbsattn.backend.cuda.CubinCache.CompilationException;
+import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
+import java.util.Locale;
 import java.util.Optional;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
 
 /** Calls, GPUs and kernels that tests of the host side begin with. */
 final class Fixtures {
@@ -21,14 +30,25 @@ final class Fixtures {
         return new Gpu(0, 0, "Test", major, minor, 80L << 30, 132, 227 << 10, true);
     }
 
+    /** The headers that the kernels and the build's own manifest come from. */
+    private static final Path HEADERS = Path.of("../native-kernels/include");
+
     /** A manifest as the build writes it, with every kernel of the header. */
     static String manifestJson() {
-        StringBuilder json = new StringBuilder("{\"abi\":1,\"call_size\":");
-        json.append(CallField.STRUCT_BYTES).append(",\"fields\":{");
-        for (CallField field : CallField.values()) {
-            json.append(field.offset() == 0 ? "" : ",");
-            json.append("\"" + field.cName() + "\":" + field.offset());
+        List<String> fields = macros("pbs_cuda_fields.inc", "PBS_CUDA_FIELD\\(\\w+, (\\w+)\\)");
+        List<String> constants =
+                macros("pbs_cuda_constants.inc", "PBS_CUDA_CONSTANT\\((\\w+, \\d+)\\)");
+        StringBuilder json = new StringBuilder("{\"abi\":2,\"call_size\":");
+        json.append(Long.BYTES * fields.size()).append(",\"fields\":{");
+        for (int i = 0; i < fields.size(); ++i) {
+            json.append(i == 0 ? "" : ",");
+            json.append("\"" + fields.get(i) + "\":" + Long.BYTES * i);
         }
+        json.append("},\"constants\":{");
+        json.append(
+                constants.stream()
+                        .map(c -> "\"" + c.toLowerCase(Locale.ROOT).replace(", ", "\":"))
+                        .collect(Collectors.joining(",")));
         json.append("},\"architectures\":[\"sm_80\",\"sm_90a\",\"compute_90\"],\"kernels\":{");
         for (String name :
                 new String[] {
@@ -63,6 +83,18 @@ final class Fixtures {
             json.append("}");
         }
         return json.append("}}").toString();
+    }
+
+    /** What the uses of a macro in a file hold. */
+    private static List<String> macros(String file, String pattern) {
+        try (Stream<String> lines = Files.lines(HEADERS.resolve(file))) {
+            return lines.map(Pattern.compile("^" + pattern)::matcher)
+                    .filter(Matcher::find)
+                    .map(use -> use.group(1))
+                    .toList();
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
     }
 
     private static String kernel(String name, int threads, int shared, int only, int maps) {
@@ -119,6 +151,7 @@ final class Fixtures {
         CudaTensor v = CudaTensor.contiguous(3 << 20, kvHeads, seqlenK, headDim);
         CudaTensor o = CudaTensor.contiguous(4 << 20, qHeads, seqlenQ, headDim);
         return new CudaCall(
+                manifest(),
                 ElementType.BF16,
                 q,
                 k,

@@ -73,9 +73,9 @@ public final class GpuCheck {
             long keptBlocks,
             long causalBlocks,
             long workspaceBytes,
-            int windows,
+            int headRanges,
             String attendKernel,
-            List<Map<Stage, Double>> seconds,
+            List<Map<Launch.Stage, Double>> seconds,
             List<Double> callSeconds) {}
 
     /** What the jobs ran on, and what came of them. */
@@ -180,6 +180,7 @@ public final class GpuCheck {
             AttentionTrace trace = job.trace ? new AttentionTrace() : null;
             CudaCall call =
                     new CudaCall(
+                            device.manifest(),
                             ElementType.valueOf(job.type),
                             q,
                             k,
@@ -198,8 +199,8 @@ public final class GpuCheck {
                 fill(scope);
             }
             LaunchPlan plan = attention.plan(call);
-            List<Launch> launches = plan.launches(plan.windows().get(0));
-            List<Map<Stage, Double>> seconds = new ArrayList<>();
+            List<Launch> launches = plan.launches(plan.headRanges().get(0));
+            List<Map<Launch.Stage, Double>> seconds = new ArrayList<>();
             List<Double> callSeconds = new ArrayList<>();
             long keptBlocks = 0;
             for (int i = -job.warmUp; i < Math.max(1, job.repeat); ++i) {
@@ -222,7 +223,7 @@ public final class GpuCheck {
                     keptBlocks,
                     call.causalBlocks(),
                     plan.workspace().bytes(),
-                    plan.windows().size(),
+                    plan.headRanges().size(),
                     launches.get(launches.size() - 1).kernel(),
                     seconds,
                     callSeconds);
@@ -232,9 +233,9 @@ public final class GpuCheck {
     /** Allocates all but a little of what is free. */
     private void fill(DeviceScope scope) {
         long[] free = new long[1];
-        device.check().ok(driver.cuMemGetInfo(free, new long[1]), "cuMemGetInfo", "filling");
+        driver.check(driver.cuMemGetInfo(free, new long[1]), "cuMemGetInfo", "filling");
         for (long size = Long.highestOneBit(free[0]); size >= LEFT_FREE / 2; size /= 2) {
-            device.check().ok(driver.cuMemGetInfo(free, new long[1]), "cuMemGetInfo", "filling");
+            driver.check(driver.cuMemGetInfo(free, new long[1]), "cuMemGetInfo", "filling");
             if (free[0] - LEFT_FREE >= size) {
                 scope.allocate(size);
                 scope.synchronize();

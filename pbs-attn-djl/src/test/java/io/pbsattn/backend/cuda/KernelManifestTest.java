@@ -15,6 +15,8 @@ public class KernelManifestTest {
                 manifest.kernel("pbs_attend_wgmma_bf16_d128"),
                 new KernelManifest.Kernel(384, 200000, 90, 3));
         Assert.assertEquals(manifest.tma(96).swizzleCode(), 2);
+        Assert.assertEquals(manifest.tma(256), new KernelManifest.Tma(64, 128, 64, 128));
+        Assert.assertEquals(manifest.constants().keysPerSplit(), 1024);
         Assert.assertTrue(manifest.hasKernel("pbs_attend_wgmma_f16_d64", Fixtures.H100));
         Assert.assertFalse(manifest.hasKernel("pbs_attend_wgmma_f16_d64", Fixtures.A100));
         Assert.expectThrows(IllegalStateException.class, () -> manifest.kernel("pbs_abacus"));
@@ -28,10 +30,10 @@ public class KernelManifestTest {
             {"", "expected fields"},
             {"{}", "expected fields"},
             {"[", "pbs_cuda.json"},
-            {good.replace("\"abi\":1", "\"abi\":2"), "expected kernels of interface version 1"},
-            {good.replace("\"call_size\":400", "\"call_size\":408"), "found 408"},
-            {good.replace("\"q_row_stride\":24", "\"q_row_stride\":32"), "q_row_stride"},
-            {good.replace("\"finite_mask\"", "\"finite_mas\""), "finite_mask at offset"}
+            {good.replace("\"abi\":2", "\"abi\":1"), "expected kernels of interface version 2"},
+            {good.replace("\"max_seqlen_k\":1048576", "\"max_seqlen\":1"), "max_seqlen_k"},
+            {good.replace("\"head_shift\"", "\"novelty\":1,\"head_shift\""), "novelty"},
+            {good.replace("\"constants\"", "\"constant\""), "expected the constants"}
         };
     }
 

@@ -12,7 +12,7 @@ import org.testng.Assert;
 import org.testng.annotations.DataProvider;
 import org.testng.annotations.Test;
 
-/** Grids, shared memory, windows and workspaces, by hand and at the largest sizes. */
+/** Grids, shared memory, head ranges and workspaces, by hand and at the largest sizes. */
 public class LaunchPlanTest {
 
     private static final long BUDGET = 1L << 30;
@@ -22,10 +22,10 @@ public class LaunchPlanTest {
         // 7 query blocks, 10 key blocks, 2 splits of the keys, 5 segments.
         CudaCall call = Fixtures.call(6, 2, 96, 777, 1153);
         LaunchPlan plan = plan(call, Fixtures.A100);
-        LaunchPlan.Window window = plan.windows().get(0);
-        Assert.assertEquals(plan.windows(), List.of(new LaunchPlan.Window(0, 6)));
+        LaunchPlan.HeadRange heads = plan.headRanges().get(0);
+        Assert.assertEquals(plan.headRanges(), List.of(new LaunchPlan.HeadRange(0, 6)));
         Assert.assertEquals(
-                plan.launches(window).stream()
+                plan.launches(heads).stream()
                         .map(
                                 l ->
                                         String.format(
@@ -51,8 +51,10 @@ public class LaunchPlanTest {
                         "pbs_attend_bf16_d96 42,1,1 x 128, 98304, ATTEND"));
         Assert.assertFalse(plan.usesMaps());
         Assert.assertEquals(
-                plan.workspace().bytes(CallField.PACKED_K), 0, "keys are gathered, not packed");
-        Assert.assertEquals(plan.workspace().bytes(CallField.ORDER), 6 * 1280 * 4);
+                plan.workspace().bytes(WorkspaceLayout.Array.PACKED_K),
+                0,
+                "keys are gathered, not packed");
+        Assert.assertEquals(plan.workspace().bytes(WorkspaceLayout.Array.ORDER), 6 * 1280 * 4);
     }
 
     @Test
@@ -60,11 +62,13 @@ public class LaunchPlanTest {
         LaunchPlan plan = plan(Fixtures.call(32, 8, 128, 8192, 8192), Fixtures.H100);
         Launch attend = last(plan);
         Assert.assertEquals(attend.kernel(), "pbs_attend_wgmma_bf16_d128");
-        Assert.assertEquals(attend.grid(), new Dim3(132, 1, 1));
+        Assert.assertEquals(attend.grid(), new Launch.Grid(132, 1, 1));
         Assert.assertTrue(attend.takesMaps() && plan.packsForMaps());
-        Assert.assertEquals(plan.workspace().bytes(CallField.PACKED_K), 32L * 8192 * 128 * 2);
+        Assert.assertEquals(
+                plan.workspace().bytes(WorkspaceLayout.Array.PACKED_K), 32L * 8192 * 128 * 2);
         LaunchPlan few = plan(Fixtures.call(2, 1, 128, 200, 200), Fixtures.H100);
-        Assert.assertEquals(last(few).grid(), new Dim3(4, 1, 1), "no more than there are tiles");
+        Assert.assertEquals(
+                last(few).grid(), new Launch.Grid(4, 1, 1), "no more than there are tiles");
     }
 
     /** Machine code for sm_90a runs on no other architecture. */
@@ -100,8 +104,8 @@ public class LaunchPlanTest {
                         "pbs_schedule",
                         "pbs_attend_wgmma_bf16_d128"));
         Assert.assertFalse(plan.packsForMaps());
-        Assert.assertEquals(plan.workspace().bytes(CallField.PACKED_K), 0);
-        TensorMap k = plan.maps(plan.windows().get(0), 1 << 30).get(1);
+        Assert.assertEquals(plan.workspace().bytes(WorkspaceLayout.Array.PACKED_K), 0);
+        TensorMap k = plan.maps(plan.headRanges().get(0), 1 << 30).get(1);
         Assert.assertEquals(k.address(), call.k().address());
         Assert.assertEquals(k.dimensions(), List.of(128L, 3000L, 2L, 1L));
     }
@@ -124,8 +128,9 @@ public class LaunchPlanTest {
         Assert.assertTrue(names(plan).contains("pbs_clear_padding"));
         Assert.assertTrue(plan.packsForMaps());
         // One order for the heads of a group, since no key moves.
-        Assert.assertEquals(plan.workspace().bytes(CallField.PACKED_K), 2 * 2 * 256 * 128 * 2);
-        Assert.assertEquals(plan.workspace().bytes(CallField.SEQLENS_Q), 8);
+        Assert.assertEquals(
+                plan.workspace().bytes(WorkspaceLayout.Array.PACKED_K), 2 * 2 * 256 * 128 * 2);
+        Assert.assertEquals(plan.workspace().bytes(WorkspaceLayout.Array.SEQLENS_Q), 8);
     }
 
     @Test
@@ -133,6 +138,7 @@ public class LaunchPlanTest {
         CudaCall call = Fixtures.call(8, 2, 128, 999, 999);
         CudaCall broadcast =
                 new CudaCall(
+                        call.manifest(),
                         call.type(),
                         call.q(),
                         new CudaTensor(1 << 20, 0, 0, 128),
@@ -152,9 +158,9 @@ public class LaunchPlanTest {
     }
 
     @DataProvider
-    public Object[][] windows() {
+    public Object[][] ranges() {
         return new Object[][] {
-            // qHeads, kvHeads, seqlen, budget, windows
+            // qHeads, kvHeads, seqlen, budget, head ranges
             {32, 8, 8192, BUDGET, 1},
             {32, 8, 131_072, BUDGET, 3},
             {32, 8, 131_072, 1L, 8},
@@ -164,21 +170,21 @@ public class LaunchPlanTest {
         };
     }
 
-    @Test(dataProvider = "windows")
-    public void windowsCoverAllHeadsOnce(
+    @Test(dataProvider = "ranges")
+    public void rangesCoverAllHeadsOnce(
             int qHeads, int kvHeads, int seqlen, long budget, int count) {
         CudaCall call = Fixtures.call(qHeads, kvHeads, 128, seqlen, seqlen);
-        LaunchPlan plan = new LaunchPlan(call, Fixtures.H100, Fixtures.manifest(), budget);
-        Assert.assertEquals(plan.windows().size(), count);
+        LaunchPlan plan = new LaunchPlan(call, Fixtures.H100, budget);
+        Assert.assertEquals(plan.headRanges().size(), count);
         int next = 0;
-        for (LaunchPlan.Window window : plan.windows()) {
-            Assert.assertEquals(window.headBegin(), next);
-            Assert.assertEquals(window.headCount() % call.groupSize(), 0);
-            next += window.headCount();
+        for (LaunchPlan.HeadRange heads : plan.headRanges()) {
+            Assert.assertEquals(heads.begin(), next);
+            Assert.assertEquals(heads.count() % call.groupSize(), 0);
+            next += heads.count();
             boolean checks =
-                    plan.launches(window).stream()
+                    plan.launches(heads).stream()
                             .anyMatch(l -> l.kernel().equals("pbs_check_finite"));
-            Assert.assertEquals(checks, window.headBegin() == 0, "input is checked once");
+            Assert.assertEquals(checks, heads.begin() == 0, "input is checked once");
         }
         Assert.assertEquals(next, qHeads);
         Assert.assertTrue(count == kvHeads || plan.workspace().bytes() <= budget);
@@ -187,23 +193,25 @@ public class LaunchPlanTest {
     /** The longest sequence: sizes beyond 32 bits, and shared memory that every GPU has. */
     @Test
     public void millionTokens() {
-        int seqlen = CudaCall.MAX_SEQLEN_K;
+        int seqlen = Fixtures.manifest().constants().maxSeqlenK();
         CudaCall call = Fixtures.call(64, 8, 256, seqlen, seqlen);
         LaunchPlan plan = plan(call, Fixtures.H100);
-        Assert.assertEquals(plan.windows().size(), 8);
+        Assert.assertEquals(plan.headRanges().size(), 8);
         WorkspaceLayout workspace = plan.workspace();
-        Assert.assertEquals(workspace.bytes(CallField.PACKED_K), 8L * seqlen * 256 * 2);
-        Assert.assertEquals(workspace.bytes(CallField.BLOCK_MASK), 8L * 8192 * 128 * 8);
+        Assert.assertEquals(workspace.bytes(WorkspaceLayout.Array.PACKED_K), 8L * seqlen * 256 * 2);
+        Assert.assertEquals(workspace.bytes(WorkspaceLayout.Array.BLOCK_MASK), 8L * 8192 * 128 * 8);
         Assert.assertEquals(
-                workspace.address(CallField.PACKED_V, 0) - workspace.address(CallField.PACKED_K, 0),
+                workspace.address(WorkspaceLayout.Array.PACKED_V, 0)
+                        - workspace.address(WorkspaceLayout.Array.PACKED_K, 0),
                 4L << 30);
-        for (Launch launch : plan.launches(plan.windows().get(7))) {
+        for (Launch launch : plan.launches(plan.headRanges().get(7))) {
             Assert.assertTrue(launch.grid().x() > 0 && launch.grid().y() <= 65535);
         }
         Launch select = launch(plan, "pbs_select");
         Assert.assertEquals(select.sharedBytes(), 98_304);
+        Assert.assertEquals(LaunchPlan.maxRuleSharedBytes(Fixtures.manifest()), 98_304);
         Assert.assertEquals(plan.selectRows(), 1);
-        TensorMap k = plan.maps(plan.windows().get(0), 0).get(1);
+        TensorMap k = plan.maps(plan.headRanges().get(0), 0).get(1);
         Assert.assertEquals(k.strides(), List.of(512L, 512L << 20, 512L));
         Assert.assertTrue(call.causalBlocks() > Integer.MAX_VALUE);
     }
@@ -213,7 +221,11 @@ public class LaunchPlanTest {
         for (int blocks : new int[] {1, 2, 1023, 1024, 1025, 2047, 2048, 2049, 8191, 8192}) {
             int seqlen = blocks * 128;
             LaunchPlan plan = plan(Fixtures.call(1, 1, 64, 128, seqlen), Fixtures.A100);
-            Assert.assertTrue(launch(plan, "pbs_select").sharedBytes() <= 99 << 10, "" + blocks);
+            int shared = launch(plan, "pbs_select").sharedBytes();
+            Assert.assertTrue(
+                    shared <= LaunchPlan.maxRuleSharedBytes(Fixtures.manifest()), "" + blocks);
+            int rows = blocks <= 1024 ? 4 : blocks <= 2048 ? 2 : 1;
+            Assert.assertEquals(plan.selectRows(), rows, "" + blocks);
         }
     }
 
@@ -234,16 +246,16 @@ public class LaunchPlanTest {
                                 new AttentionTrace());
                 WorkspaceLayout workspace = plan(call, Fixtures.H100).workspace();
                 long end = 0;
-                List<CallField> fields = new ArrayList<>();
-                for (CallField field : CallField.values()) {
+                List<WorkspaceLayout.Array> fields = new ArrayList<>();
+                for (WorkspaceLayout.Array field : WorkspaceLayout.Array.values()) {
                     if (workspace.bytes(field) > 0) {
                         fields.add(field);
                     }
                 }
                 fields.sort((a, b) -> Long.compare(address(workspace, a), address(workspace, b)));
-                for (CallField field : fields) {
+                for (WorkspaceLayout.Array field : fields) {
                     Assert.assertTrue(address(workspace, field) >= end, field + " overlaps");
-                    Assert.assertEquals(address(workspace, field) % WorkspaceLayout.ALIGNMENT, 0);
+                    Assert.assertEquals(address(workspace, field) % 256, 0);
                     end = address(workspace, field) + workspace.bytes(field);
                 }
                 Assert.assertTrue(end <= workspace.bytes());
@@ -251,11 +263,11 @@ public class LaunchPlanTest {
         }
     }
 
-    private static long address(WorkspaceLayout workspace, CallField field) {
+    private static long address(WorkspaceLayout workspace, WorkspaceLayout.Array field) {
         return workspace.address(field, 0);
     }
 
-    /** The closed form against the grid's own definition, block by block. */
+    /** Over sequences and heads, against the grid's own definition block by block. */
     @Test
     public void causalBlocksAreThoseOfTheGrid() {
         for (int[] lengths :
@@ -294,7 +306,7 @@ public class LaunchPlanTest {
     public void badCallsAreNamed() {
         refused("seqlenQ", () -> Fixtures.call(2, 1, 64, 9, 8));
         refused("numQHeads", () -> Fixtures.call(3, 2, 64, 8, 8));
-        refused("headDim 64, 96, 128 or 256, found 80", () -> Fixtures.call(2, 1, 80, 8, 8));
+        refused("headDim of [64, 96, 128, 256], found 80", () -> Fixtures.call(2, 1, 80, 8, 8));
         refused("1048576 keys, found 1048577", () -> Fixtures.call(2, 1, 64, 8, 1048577));
         refused("65535 sequences and heads", () -> Fixtures.call(65534, 1, 64, 8, 8));
         CudaCall call = Fixtures.call(2, 1, 64, 8, 8);
@@ -304,6 +316,7 @@ public class LaunchPlanTest {
                     "k: expected an address and strides that are multiples of 16 bytes",
                     () ->
                             new CudaCall(
+                                    call.manifest(),
                                     call.type(),
                                     call.q(),
                                     bad,
@@ -327,22 +340,22 @@ public class LaunchPlanTest {
     }
 
     private static LaunchPlan plan(CudaCall call, Gpu gpu) {
-        return new LaunchPlan(call, gpu, Fixtures.manifest(), BUDGET);
+        return new LaunchPlan(call, gpu, BUDGET);
     }
 
     private static List<String> names(LaunchPlan plan) {
-        return plan.launches(plan.windows().get(0)).stream()
+        return plan.launches(plan.headRanges().get(0)).stream()
                 .map(Launch::kernel)
                 .collect(Collectors.toList());
     }
 
     private static Launch last(LaunchPlan plan) {
-        List<Launch> launches = plan.launches(plan.windows().get(0));
+        List<Launch> launches = plan.launches(plan.headRanges().get(0));
         return launches.get(launches.size() - 1);
     }
 
     private static Launch launch(LaunchPlan plan, String name) {
-        return plan.launches(plan.windows().get(0)).stream()
+        return plan.launches(plan.headRanges().get(0)).stream()
                 .filter(l -> l.kernel().equals(name))
                 .findFirst()
                 .orElseThrow();

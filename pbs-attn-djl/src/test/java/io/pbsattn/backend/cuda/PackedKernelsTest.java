@@ -4,12 +4,11 @@ import io.pbsattn.Requirement;
 import io.pbsattn.backend.BackendUnavailableException;
 import java.io.IOException;
 import java.io.InputStream;
+import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.List;
-import java.util.Locale;
 import java.util.TreeSet;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -19,49 +18,57 @@ import org.testng.annotations.Test;
 /** The Java side against the kernels' header, and against what the build packed of them. */
 public class PackedKernelsTest {
 
-    private static final Path HEADER = Path.of("../native-kernels/include/pbs_cuda.h");
-
-    /** Needs no compiler: every field has 8 bytes, so the order is all there is to a layout. */
+    /** Needs no compiler: the fields and constants of the headers are those that a host knows. */
     @Test
-    public void fieldsAreThoseOfTheHeader() throws IOException {
-        String header = Files.readString(HEADER);
-        int begin = header.indexOf("struct pbs_cuda_call {");
-        String struct = header.substring(begin, header.indexOf("\n};", begin));
-        Matcher matcher =
-                Pattern.compile("^  (?:uint64_t|int64_t|double) (\\w+);", Pattern.MULTILINE)
-                        .matcher(struct);
-        List<String> fields = new ArrayList<>();
-        while (matcher.find()) {
-            fields.add(matcher.group(1));
+    public void aCallSetsEveryFieldOfTheHeader() throws IOException {
+        KernelManifest manifest = Fixtures.manifest();
+        Assert.assertEquals(manifest.callSize(), 50 * Long.BYTES);
+        for (Gpu gpu : List.of(Fixtures.A100, Fixtures.H100)) {
+            LaunchPlan plan =
+                    new LaunchPlan(
+                            Fixtures.call(4, 2, 64, 700, 900), gpu, CudaAttention.DEFAULT_BUDGET);
+            ByteBuffer block = plan.block(plan.headRanges().get(0), 1 << 20).bytes();
+            Assert.assertEquals(block.capacity(), manifest.callSize());
+            Assert.assertEquals(block.getLong(manifest.fields().get("max_seqlen_k")), 900);
+            Assert.assertEquals(block.getDouble(manifest.fields().get("threshold")), 0.9);
         }
-        List<String> expected = new ArrayList<>();
-        for (CallField field : CallField.values()) {
-            expected.add(field.name().toLowerCase(Locale.ROOT));
-            Assert.assertEquals(field.offset(), 8 * (expected.size() - 1));
-        }
-        Assert.assertEquals(expected, fields);
-        Assert.assertEquals(
-                struct.lines().filter(l -> l.matches("  \\w.*;.*")).count(), fields.size());
     }
 
     @Test
-    public void constantsAreThoseOfTheHeader() throws IOException {
-        String header = Files.readString(HEADER);
-        Assert.assertEquals(constant(header, "ABI_VERSION"), KernelManifest.ABI_VERSION);
-        Assert.assertEquals(constant(header, "BLOCK_SIZE"), CudaCall.BLOCK_SIZE);
-        Assert.assertEquals(constant(header, "MAX_SEGMENT_SIZE"), CudaCall.MAX_SEGMENT_SIZE);
-        Assert.assertEquals(constant(header, "MAX_SEQLEN_K"), CudaCall.MAX_SEQLEN_K);
-        Assert.assertEquals(constant(header, "KEYS_PER_SPLIT"), 1024);
-        Assert.assertTrue(
-                header.contains(
-                        "enum pbs_cuda_key_order { PBS_CUDA_PER_QUERY_HEAD = 0,"
-                                + " PBS_CUDA_PER_KV_HEAD = 1 }"));
+    public void aFieldThatNothingSetsIsNamed() throws BackendUnavailableException {
+        String json = Fixtures.manifestJson();
+        KernelManifest more =
+                KernelManifest.parse(
+                        json.replace("\"call_size\":400", "\"call_size\":408")
+                                .replace("\"kv_is_packed\"", "\"novelty\":400,\"kv_is_packed\""));
+        CallBlock block = new CallBlock(more);
+        for (String field : more.fields().keySet()) {
+            if (!field.equals("novelty")) {
+                block.set(field, 1);
+            }
+        }
+        IllegalStateException missing =
+                Assert.expectThrows(IllegalStateException.class, block::bytes);
+        Assert.assertTrue(missing.getMessage().contains("[novelty]"), missing.getMessage());
+        IllegalStateException unknown =
+                Assert.expectThrows(IllegalStateException.class, () -> block.set("abacus", 1));
+        Assert.assertTrue(unknown.getMessage().contains("abacus"), unknown.getMessage());
     }
 
-    private static int constant(String header, String name) {
-        Matcher matcher = Pattern.compile("#define PBS_CUDA_" + name + " (\\d+)").matcher(header);
-        Assert.assertTrue(matcher.find(), name);
-        return Integer.parseInt(matcher.group(1));
+    @Test
+    public void theBuildPacksTheHeadersFieldsAndConstants() throws BackendUnavailableException {
+        KernelManifest packed = packed();
+        Assert.assertEquals(packed.fields(), Fixtures.manifest().fields());
+        Assert.assertEquals(packed.constants(), Fixtures.manifest().constants());
+        Assert.assertEquals(packed.headDims(), List.of(64, 96, 128, 256));
+    }
+
+    @Test
+    public void theVersionIsThatOfTheHeader() throws IOException {
+        String header = Files.readString(Path.of("../native-kernels/include/pbs_cuda.h"));
+        Matcher version = Pattern.compile("#define PBS_CUDA_ABI_VERSION (\\d+)").matcher(header);
+        Assert.assertTrue(version.find());
+        Assert.assertEquals(Integer.parseInt(version.group(1)), KernelManifest.ABI_VERSION);
     }
 
     /** Every kernel that a plan may name is packed, and the plan knows every kernel. */
@@ -85,6 +92,7 @@ public class PackedKernelsTest {
                                     null);
                     CudaCall call =
                             new CudaCall(
+                                    manifest,
                                     type,
                                     padded.q(),
                                     padded.k(),
@@ -99,9 +107,8 @@ public class PackedKernelsTest {
                                     padded.lengths(),
                                     padded.config(),
                                     null);
-                    LaunchPlan plan =
-                            new LaunchPlan(call, gpu, manifest, CudaAttention.DEFAULT_BUDGET);
-                    for (Launch launch : plan.launches(plan.windows().get(0))) {
+                    LaunchPlan plan = new LaunchPlan(call, gpu, CudaAttention.DEFAULT_BUDGET);
+                    for (Launch launch : plan.launches(plan.headRanges().get(0))) {
                         named.add(launch.kernel());
                         Assert.assertTrue(
                                 launch.sharedBytes() <= (gpu.isHopper() ? 227 << 10 : 163 << 10),
@@ -111,7 +118,7 @@ public class PackedKernelsTest {
                                 launch.kernel());
                     }
                     if (plan.usesMaps()) {
-                        Assert.assertEquals(plan.maps(plan.windows().get(0), 0).size(), 3);
+                        Assert.assertEquals(plan.maps(plan.headRanges().get(0), 0).size(), 3);
                     }
                 }
             }

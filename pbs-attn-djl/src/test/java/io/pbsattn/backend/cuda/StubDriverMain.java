@@ -82,9 +82,13 @@ public final class StubDriverMain {
         say("map", Arrays.equals(bytes, expected));
         driver.cuLaunchKernel(
                 function,
-                new Dim3(1 << 20, 2, 3),
-                new Dim3(384, 1, 1),
-                200000,
+                new Launch(
+                        "kernel",
+                        new Launch.Grid(1 << 20, 2, 3),
+                        384,
+                        200000,
+                        Launch.Stage.ATTEND,
+                        true),
                 STREAM,
                 direct("first"),
                 direct("second"));
