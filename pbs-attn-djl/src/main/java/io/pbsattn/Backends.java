@@ -44,6 +44,17 @@ public final class Backends {
     }
 
     /**
+     * Lists the devices of this machine that a backend is meant for, whether it runs on them or
+     * not.
+     *
+     * @return a line for each that is not the CPU, such as {@code GPU 0: NVIDIA H100, sm_90, 79.1
+     *     GiB}
+     */
+    public static List<String> devices() {
+        return Probes.ALL.stream().flatMap(p -> p.provider.devices().stream()).toList();
+    }
+
+    /**
      * Returns the usable backends, best first.
      *
      * @return at least the reference backend

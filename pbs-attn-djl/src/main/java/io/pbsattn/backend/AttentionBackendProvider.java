@@ -1,6 +1,7 @@
 package io.pbsattn.backend;
 
 import ai.djl.Device;
+import java.util.List;
 
 /**
  * Finds out whether a backend can run on this machine, and makes it; found by {@link
@@ -30,6 +31,16 @@ public interface AttentionBackendProvider {
      * @return true if it is for such devices
      */
     boolean isFor(Device device);
+
+    /**
+     * Lists the devices of this machine that the backend is meant for, whether it runs on them or
+     * not.
+     *
+     * @return a line for each that is not the CPU
+     */
+    default List<String> devices() {
+        return List.of();
+    }
 
     /**
      * Makes the backend.

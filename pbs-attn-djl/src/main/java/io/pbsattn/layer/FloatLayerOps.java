@@ -4,7 +4,6 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.index.NDIndex;
 import ai.djl.ndarray.types.Shape;
-import io.pbsattn.PrefillReport;
 import io.pbsattn.block.DenseAttention;
 import io.pbsattn.torch.LibTorch;
 import io.pbsattn.torch.TorchType;
@@ -81,12 +80,6 @@ final class FloatLayerOps implements LayerOps {
     @Override
     public NDArray attendRow(NDArray q, NDArray k, NDArray v, double softmaxScale) {
         return DenseAttention.forward(q, k, v, softmaxScale);
-    }
-
-    /** {@inheritDoc} */
-    @Override
-    public String rowBackend() {
-        return PrefillReport.PYTORCH;
     }
 
     private static NDArray in(NDManager manager, NDArray array) {

@@ -93,7 +93,9 @@ public interface LayerOps {
      *
      * @return a backend's name or {@link PrefillReport#PYTORCH}
      */
-    String rowBackend();
+    default String rowBackend() {
+        return PrefillReport.PYTORCH;
+    }
 
     /**
      * Creates the operations of a type.

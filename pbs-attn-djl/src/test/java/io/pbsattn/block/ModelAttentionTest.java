@@ -9,9 +9,9 @@ import io.pbsattn.Backends;
 import io.pbsattn.PbsAttention;
 import io.pbsattn.PbsConfig;
 import io.pbsattn.PrefillReport;
+import io.pbsattn.Requirement;
 import java.util.Random;
 import org.testng.Assert;
-import org.testng.SkipException;
 import org.testng.annotations.Test;
 
 /**
@@ -50,7 +50,7 @@ public class ModelAttentionTest {
     public void aKernelRunsWhatItTakesAndMixesInTheReport() {
         ModelAttention attention = new ModelAttention(PbsAttention.create(SPARSE));
         if (attention.backendName().equals(PrefillReport.PYTORCH)) {
-            throw new SkipException("no kernels on this machine");
+            throw Requirement.CPU.missing("no kernels on this machine");
         }
         try (NDManager manager = NDManager.newBaseManager("PyTorch")) {
             NDArray q = normal(manager, 4);

@@ -1,7 +1,6 @@
 package io.pbsattn.examples.command;
 
 import io.pbsattn.Backends;
-import io.pbsattn.backend.cuda.CudaBackendProvider;
 import io.pbsattn.examples.option.JsonOption;
 import io.pbsattn.torch.LibTorch;
 import java.util.List;
@@ -41,7 +40,7 @@ public final class DoctorCommand implements Callable<Integer> {
     }
 
     private static String gpu() {
-        List<String> gpus = CudaBackendProvider.gpuNames();
+        List<String> gpus = Backends.devices();
         return gpus.isEmpty() ? "none" : String.join("; ", gpus);
     }
 

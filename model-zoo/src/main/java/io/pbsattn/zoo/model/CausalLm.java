@@ -41,9 +41,7 @@ public final class CausalLm {
             LayerOps ops,
             ModelOptions options) {
         this.config = config;
-        decoder =
-                new Decoder(
-                        config, weights, rope, ops, LayerAttention.ofLayers(config, options));
+        decoder = new Decoder(config, weights, rope, ops, LayerAttention.ofLayers(config, options));
         kind = options.attention();
         contextLimit = Math.min(options.contextLimit(), config.maxPositions());
         maxBatch = options.maxBatch();

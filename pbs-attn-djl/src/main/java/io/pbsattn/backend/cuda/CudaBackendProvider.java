@@ -79,14 +79,11 @@ public final class CudaBackendProvider implements AttentionBackendProvider {
         return new CudaBackend(found, gpus, kernels, KernelImages.packed(), budget());
     }
 
-    /**
-     * Lists the GPUs of this machine, whether the backend runs on them or not.
-     *
-     * @return a line for each; none where there is no driver
-     */
-    public static List<String> gpuNames() {
+    /** The GPUs; none where there is no driver. */
+    @Override
+    public List<String> devices() {
         try {
-            return Gpu.list(DriverLibrary.open()).stream().map(Gpu::toString).toList();
+            return Gpu.list(driver.get()).stream().map(Gpu::toString).toList();
         } catch (BackendUnavailableException e) {
             return List.of(); // The backend's own state says why.
         }
