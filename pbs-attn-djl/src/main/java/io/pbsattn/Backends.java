@@ -135,12 +135,25 @@ public final class Backends {
                     probes.add(new Probe(provider, backend, "ready" + isa));
                     logger.info("Attention backend {} is ready{}", provider.name(), isa);
                 } catch (BackendUnavailableException e) {
-                    logger.info(
-                            "Attention backend {} left out: {}", provider.name(), e.getMessage());
+                    sayLeftOut(provider, e.getMessage());
                     probes.add(new Probe(provider, null, e.getMessage()));
                 }
             }
             return List.copyOf(probes);
+        }
+
+        /** A machine without a backend's devices misses nothing; one that has them does. */
+        private static void sayLeftOut(AttentionBackendProvider provider, String reason) {
+            List<String> devices = provider.devices();
+            if (devices.isEmpty()) {
+                logger.info("Attention backend {} left out: {}", provider.name(), reason);
+            } else {
+                logger.warn(
+                        "Attention backend {} left out, though there is {}: {}",
+                        provider.name(),
+                        String.join(", ", devices),
+                        reason);
+            }
         }
     }
 }

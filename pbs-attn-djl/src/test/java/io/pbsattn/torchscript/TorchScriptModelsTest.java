@@ -295,6 +295,23 @@ public class TorchScriptModelsTest {
     }
 
     @Test
+    public void aForcedBackendRuns() throws Exception {
+        try (ZooModel<NDList, NDList> model =
+                        TorchScriptModels.criteria(
+                                        NDList.class, NDList.class, Scripts.path(Scripts.LLAMA))
+                                .optArgument("attention.min_length", "0")
+                                .optArgument("attention.backend", "reference")
+                                .build()
+                                .loadModel();
+                Predictor<NDList, NDList> predictor = model.newPredictor()) {
+            predictor.predict(llamaInput(model.getNDManager()));
+            SdpaReport report = ((PbsScopedBlock) model.getBlock()).report();
+            Assert.assertEquals(report.calls(SdpaRoute.PBS), 2);
+            Assert.assertEquals(report.prefill().orElseThrow().backend(), "reference");
+        }
+    }
+
+    @Test
     public void wrongOptionsAreNamed() {
         assertRefused("attention", "sparse", "pbs or dense");
         assertRefused("attention.threshold", "2", "threshold");
