@@ -35,7 +35,7 @@ public class ModelAttentionTest {
                 AttentionOutput output = attention.forward(q, k, k);
                 NDArray dense = DenseAttention.forward(q, k, k, config.softmaxScale(32), window);
                 Assert.assertEquals(output.o(), dense);
-                long blocks = 2 * 4 * (window == 0 ? 2 + 2 + 4 + 4 + 6 + 6 : 1 + 2 + 3 + 3 + 3 + 3);
+                long blocks = 8L * (window == 0 ? 2 + 2 + 4 + 4 + 6 + 6 : 1 + 2 + 3 + 3 + 3 + 3);
                 Assert.assertEquals(attention.causalBlocks(q, k), blocks);
                 PrefillReport report = output.report();
                 Assert.assertEquals(report.backend(), PrefillReport.PYTORCH);
