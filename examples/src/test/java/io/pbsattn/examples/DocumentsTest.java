@@ -9,9 +9,11 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Set;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.testng.Assert;
 import org.testng.annotations.DataProvider;
@@ -23,8 +25,12 @@ public class DocumentsTest {
     private static final Path ROOT = Path.of("..").toAbsolutePath().normalize();
     private static final int COLUMNS = 120;
 
-    /** {@code [text](target)}, and pictures, whose tags begin with an exclamation mark. */
-    private static final Pattern LINK = Pattern.compile("\\]\\(([^()\\s]+)\\)|src=\"([^\"]+)\"");
+    /** {@code [text](target)}, as a picture too; {@code [name]: target}; and HTML's. */
+    private static final Pattern LINK =
+            Pattern.compile(
+                    "\\]\\(([^()\\s]+)\\)"
+                            + "|^\\[[^\\]]+\\]: (\\S+)"
+                            + "|(?:src|href)=\"([^\"]+)\"");
 
     private static final Pattern ABSOLUTE = Pattern.compile("[a-z]+:.*");
     private static final Pattern HEADING = Pattern.compile("#{1,6} +(.*?) *#*");
@@ -87,7 +93,8 @@ public class DocumentsTest {
         return lines.stream()
                 .map(line -> line.replaceAll("`[^`]*`", ""))
                 .flatMap(line -> LINK.matcher(line).results())
-                .map(link -> link.group(1) == null ? link.group(2) : link.group(1))
+                .map(link -> IntStream.rangeClosed(1, link.groupCount()).mapToObj(link::group))
+                .map(groups -> groups.filter(Objects::nonNull).findFirst().orElseThrow())
                 .toList();
     }
 
