@@ -9,11 +9,10 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
-import java.util.Objects;
 import java.util.Set;
+import java.util.regex.MatchResult;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
-import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.testng.Assert;
 import org.testng.annotations.DataProvider;
@@ -27,10 +26,10 @@ public class DocumentsTest {
 
     /** {@code [text](target)}, as a picture too; {@code [name]: target}; and HTML's. */
     private static final Pattern LINK =
-            Pattern.compile(
-                    "\\]\\(([^()\\s]+)\\)"
-                            + "|^\\[[^\\]]+\\]: (\\S+)"
-                            + "|(?:src|href)=\"([^\"]+)\"");
+            Pattern.compile("(?:\\]\\(|^\\[[^\\]]+\\]: |(?:src|href)=\")([^()\\s\"]+)");
+
+    /** {@code [name]}, which a line {@code [name]: target} explains. */
+    private static final Pattern NAME = Pattern.compile("(?<!\\])\\[([\\w.-]+)\\](?!\\()(:?)");
 
     private static final Pattern ABSOLUTE = Pattern.compile("[a-z]+:.*");
     private static final Pattern HEADING = Pattern.compile("#{1,6} +(.*?) *#*");
@@ -51,12 +50,23 @@ public class DocumentsTest {
     @Test(dataProvider = "documents")
     public void linksLeadSomewhere(Path document) throws IOException {
         List<String> broken = new ArrayList<>();
-        for (String target : targets(prose(ROOT.resolve(document)))) {
+        List<MatchResult> links = matches(LINK, prose(ROOT.resolve(document))).toList();
+        for (MatchResult link : links) {
+            String target = link.group(1);
             if (!ABSOLUTE.matcher(target).matches() && !exists(document, target)) {
                 broken.add(target);
             }
         }
         Assert.assertTrue(broken.isEmpty(), document + " links to " + broken);
+    }
+
+    @Test(dataProvider = "documents")
+    public void namesOfLinksAreExplained(Path document) throws IOException {
+        Set<String> used = new HashSet<>();
+        Set<String> explained = new HashSet<>();
+        matches(NAME, prose(ROOT.resolve(document)))
+                .forEach(name -> (name.group(2).isEmpty() ? used : explained).add(name.group(1)));
+        Assert.assertEquals(explained, used, document + " (explained, used)");
     }
 
     @Test(dataProvider = "documents")
@@ -88,14 +98,11 @@ public class DocumentsTest {
         Assert.assertFalse(exists(readme, "../" + ROOT.getFileName() + "/LICENSE"));
     }
 
-    /** The targets of links in some lines; code between backticks links nothing. */
-    private static List<String> targets(List<String> lines) {
+    /** What a pattern finds in some lines; code between backticks links nothing. */
+    private static Stream<MatchResult> matches(Pattern pattern, List<String> lines) {
         return lines.stream()
                 .map(line -> line.replaceAll("`[^`]*`", ""))
-                .flatMap(line -> LINK.matcher(line).results())
-                .map(link -> IntStream.rangeClosed(1, link.groupCount()).mapToObj(link::group))
-                .map(groups -> groups.filter(Objects::nonNull).findFirst().orElseThrow())
-                .toList();
+                .flatMap(line -> pattern.matcher(line).results());
     }
 
     /** Tells whether a link of a document leads to a file of the project, and to a heading in it. */
