@@ -107,7 +107,9 @@ public class DocumentsTest {
                 .flatMap(line -> pattern.matcher(line).results());
     }
 
-    /** Tells whether a link of a document leads to a file of the project, and to a heading in it. */
+    /**
+     * Tells whether a link of a document leads to a file of the project, and to a heading in it.
+     */
     private static boolean exists(Path document, String target) throws IOException {
         String[] parts = target.split("#", 2);
         Path file = parts[0].isEmpty() ? document : document.resolveSibling(parts[0]).normalize();
