@@ -62,6 +62,7 @@ public record PrefillReport(List<Part> parts) {
     /**
      * Constructs a report; parts of the same backend and instruction set become one.
      *
+     * @param parts what ran, in its order
      * @throws IllegalArgumentException if there is no part
      */
     public PrefillReport {
