@@ -4,6 +4,8 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.index.NDIndex;
 import ai.djl.ndarray.types.Shape;
+import io.pbsattn.kernels.LinearCall;
+import io.pbsattn.kernels.NativeKernels;
 import io.pbsattn.torch.LibTorch;
 import io.pbsattn.torch.TorchType;
 import java.util.List;
@@ -20,10 +22,10 @@ final class Bfloat16LayerOps implements LayerOps {
     /** Fewer rows are packed in any case. */
     private static final int MIN_ROWS = 32;
 
-    private final NativeLayer kernels;
+    private final NativeKernels kernels;
     private final long maxRows;
 
-    Bfloat16LayerOps(NativeLayer kernels) {
+    Bfloat16LayerOps(NativeKernels kernels) {
         this.kernels = kernels;
         maxRows = kernels.maxLinearRows();
     }
@@ -57,11 +59,10 @@ final class Bfloat16LayerOps implements LayerOps {
     /** {@inheritDoc} */
     @Override
     public void linear(NDArray x, List<Linear> layers, List<NDArray> outputs) {
-        if (rows(x) <= maxRows && layers.size() <= NativeLayer.MAX_WEIGHTS) {
-            NativeLayer.LinearCall call = new NativeLayer.LinearCall(NativeLayer.STORE, x);
+        if (rows(x) <= maxRows && layers.size() <= LinearCall.MAX_WEIGHTS) {
+            LinearCall call = new LinearCall(LinearCall.Combine.STORE, x);
             for (int i = 0; i < layers.size(); ++i) {
-                call.outputs[i].set(outputs.get(i));
-                call.add(layers.get(i));
+                add(call, layers.get(i)).output(i, outputs.get(i));
             }
             kernels.linear(call);
             return;
@@ -77,10 +78,8 @@ final class Bfloat16LayerOps implements LayerOps {
     @Override
     public void addLinear(NDArray x, Linear layer, NDArray sum) {
         if (rows(x) <= maxRows) {
-            NativeLayer.LinearCall call = new NativeLayer.LinearCall(NativeLayer.ADD, x);
-            call.outputs[0].set(sum);
-            call.add(layer);
-            kernels.linear(call);
+            LinearCall call = new LinearCall(LinearCall.Combine.ADD, x);
+            kernels.linear(add(call, layer).output(0, sum));
             return;
         }
         try (NDArray y = TorchLinear.apply(x, layer)) {
@@ -92,11 +91,8 @@ final class Bfloat16LayerOps implements LayerOps {
     @Override
     public void gated(NDArray x, Linear gate, Linear up, NDArray y) {
         if (rows(x) <= maxRows) {
-            NativeLayer.LinearCall call = new NativeLayer.LinearCall(NativeLayer.GATE, x);
-            call.outputs[0].set(y);
-            call.add(gate);
-            call.add(up);
-            kernels.linear(call);
+            LinearCall call = new LinearCall(LinearCall.Combine.GATE, x);
+            kernels.linear(add(add(call, gate), up).output(0, y));
             return;
         }
         try (NDArray g = TorchLinear.apply(x, gate);
@@ -135,6 +131,10 @@ final class Bfloat16LayerOps implements LayerOps {
     @Override
     public String rowBackend() {
         return "cpu";
+    }
+
+    private static LinearCall add(LinearCall call, Linear layer) {
+        return call.add(layer.weight(), layer.bias());
     }
 
     private static long rows(NDArray x) {

@@ -70,9 +70,9 @@ final class FloatLayerOps implements LayerOps {
         try (NDManager scope = x.getManager().newSubManager()) {
             NDArray first = x.get(scope, new NDIndex("..., :{}", half));
             NDArray second = x.get(scope, new NDIndex("..., {}:", half));
-            NDArray turnedFirst = first.mul(cosines).sub(second.mul(sines));
-            NDArray turnedSecond = second.mul(cosines).add(first.mul(sines));
-            LibTorch.get().copy(turnedFirst.concat(turnedSecond, -1), y);
+            NDArray rotatedFirst = first.mul(cosines).sub(second.mul(sines));
+            NDArray rotatedSecond = second.mul(cosines).add(first.mul(sines));
+            LibTorch.get().copy(rotatedFirst.concat(rotatedSecond, -1), y);
         }
     }
 

@@ -23,7 +23,7 @@ final class HugePages {
 
     /** Advises the whole pages of a contiguous array that has not been written yet. */
     static void advise(NDArray array) {
-        long address = LibTorch.get().dataPointer(array);
+        long address = Pointer.nativeValue(LibTorch.get().hostPointer(array));
         long bytes = array.size() * TorchType.of(array).bytes();
         long begin = (address + PAGE_BYTES - 1) / PAGE_BYTES * PAGE_BYTES;
         long end = (address + bytes) / PAGE_BYTES * PAGE_BYTES;

@@ -3,6 +3,7 @@ package io.pbsattn.layer;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import io.pbsattn.PrefillReport;
+import io.pbsattn.kernels.NativeKernels;
 import io.pbsattn.torch.TorchType;
 import java.util.List;
 
@@ -68,7 +69,7 @@ public interface LayerOps {
     void gated(NDArray x, Linear gate, Linear up, NDArray y);
 
     /**
-     * Turns rows by their positions; element i of a head is paired with element i + headDim / 2.
+     * Rotates rows by their positions; element i of a head is paired with element i + headDim / 2.
      *
      * @param x (heads, rows, headDim), any strides of heads and rows
      * @param cosines (rows, headDim / 2) float32, contiguous
@@ -108,7 +109,15 @@ public interface LayerOps {
     static LayerOps of(TorchType type) {
         return switch (type) {
             case FLOAT32 -> new FloatLayerOps();
-            case BFLOAT16 -> new Bfloat16LayerOps(NativeLayer.get());
+            case BFLOAT16 -> {
+                NativeKernels.refusal()
+                        .ifPresent(
+                                reason -> {
+                                    throw new IllegalStateException(
+                                            "dtype: bfloat16 is not to be had: " + reason);
+                                });
+                yield new Bfloat16LayerOps(NativeKernels.get());
+            }
             default ->
                     throw new IllegalArgumentException(
                             "dtype: models compute in float32 or bfloat16, found " + type);
@@ -116,15 +125,14 @@ public interface LayerOps {
     }
 
     /**
-     * Chooses the type for weights of a type: their own if that is bfloat16 and this machine
-     * computes it faster, which is measured once where it is not known, and float32 otherwise.
+     * Chooses the type to compute in by a table of instruction set and stored type, so that
+     * machines of one type give the same answers: bfloat16 for weights that are stored in it where
+     * the CPU multiplies it (AMX, AVX-512-BF16) and the native library is there, else float32.
      *
      * @param stored the type of the weights in their files
      * @return float32 or bfloat16
      */
     static TorchType bestType(TorchType stored) {
-        return stored == TorchType.BFLOAT16 && TypeChoice.isBfloat16Faster()
-                ? TorchType.BFLOAT16
-                : TorchType.FLOAT32;
+        return TypeChoice.of(stored);
     }
 }

@@ -44,7 +44,7 @@ final class JavaKernel implements LibTorchApi.BoxedKernel {
         this.heap = heap;
         this.signature = List.copyOf(signature);
         this.operator = operator;
-        manager = NDManager.newBaseManager("PyTorch");
+        manager = NDManager.newBaseManager(Device.cpu(), "PyTorch");
     }
 
     /** {@inheritDoc} */

@@ -66,12 +66,33 @@ public final class LibTorch {
      * Returns the address of an array's first element.
      *
      * @param array an open array of the PyTorch engine
-     * @return the address on the array's device; valid while the array, or a view of it, is open
+     * @return the address on the array's device; valid while the array, or a view of it, is open.
+     *     What reads it on the CPU takes {@link #hostPointer}
      */
     public long dataPointer(NDArray array) {
         PointerByReference pointer = new PointerByReference();
         check("aoti_torch_get_data_ptr", api.aoti_torch_get_data_ptr(handle(array), pointer));
         return Pointer.nativeValue(pointer.getValue());
+    }
+
+    /**
+     * Returns where an array's first element is in the memory of this process: what C code on the
+     * CPU may be given.
+     *
+     * @param array an open array of the PyTorch engine on the CPU
+     * @return the address; valid while the array, or a view of it, is open
+     * @throws IllegalArgumentException if the array is on another device
+     */
+    public Pointer hostPointer(NDArray array) {
+        requireCpu("an array", array.getDevice());
+        return new Pointer(dataPointer(array));
+    }
+
+    private static void requireCpu(String what, Device device) {
+        if (!Device.Type.CPU.equals(device.getDeviceType())) {
+            throw new IllegalArgumentException(
+                    "device: expected " + what + " on cpu(), found one on " + device);
+        }
     }
 
     /**
@@ -181,9 +202,11 @@ public final class LibTorch {
      * @param shape the array's shape
      * @param type the element type
      * @return the array
-     * @throws IllegalArgumentException if the buffer is not direct or its size does not fit
+     * @throws IllegalArgumentException if the buffer is not direct, its size does not fit, or the
+     *     manager is on another device
      */
     public NDArray wrap(NDManager manager, ByteBuffer memory, Shape shape, TorchType type) {
+        requireCpu("a manager", manager.getDevice());
         long bytes = Math.multiplyExact(shape.size(), type.bytes());
         if (!memory.isDirect() || memory.remaining() != bytes) {
             throw new IllegalArgumentException(

@@ -23,7 +23,7 @@ final class CausalMask {
     private final MaskRow row;
 
     private CausalMask(NDArray mask, TorchType type) {
-        data = new Pointer(LibTorch.get().dataPointer(mask));
+        data = LibTorch.get().hostPointer(mask);
         strides = LibTorch.get().strides(mask);
         shape = mask.getShape();
         row = MaskRow.of(type, Math.toIntExact(shape.get(3)));

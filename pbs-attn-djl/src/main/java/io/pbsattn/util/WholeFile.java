@@ -2,6 +2,8 @@ package io.pbsattn.util;
 
 import java.io.IOException;
 import java.io.OutputStream;
+import java.nio.channels.Channels;
+import java.nio.channels.FileChannel;
 import java.nio.file.AtomicMoveNotSupportedException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -10,8 +12,9 @@ import java.nio.file.StandardOpenOption;
 import java.util.UUID;
 
 /**
- * Writes files that appear whole or not at all, so that several processes may share a folder: each
- * writes under a name of its own, and the last one to end gives the file its content.
+ * Writes files that appear whole or not at all, after a power cut too. Several processes may share
+ * a folder: each writes under a name of its own, and the last one to end gives the file its
+ * content.
  */
 public final class WholeFile {
 
@@ -44,8 +47,14 @@ public final class WholeFile {
         Path part =
                 file.resolveSibling("." + file.getFileName() + "." + UUID.randomUUID() + ".part");
         try {
-            try (OutputStream out = Files.newOutputStream(part, StandardOpenOption.CREATE_NEW)) {
+            try (FileChannel channel =
+                            FileChannel.open(
+                                    part, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE);
+                    OutputStream out = Channels.newOutputStream(channel)) {
                 content.writeTo(out);
+                // A file system may write the new name before the bytes: a power cut between the
+                // two would leave a file that is cut short under the right name.
+                channel.force(true);
             }
             try {
                 Files.move(part, file, StandardCopyOption.ATOMIC_MOVE);

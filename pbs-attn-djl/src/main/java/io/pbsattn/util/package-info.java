@@ -1,2 +1,2 @@
-/** What several modules need and Java lacks: files that appear whole, and arguments as text. */
+/** What several modules need and Java lacks: whole files, their hashes, and arguments as text. */
 package io.pbsattn.util;

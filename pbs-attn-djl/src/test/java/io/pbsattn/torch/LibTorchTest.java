@@ -1,9 +1,11 @@
 package io.pbsattn.torch;
 
+import ai.djl.Device;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
+import io.pbsattn.GpuClaim;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.FloatBuffer;
@@ -26,6 +28,23 @@ public class LibTorchTest {
             Assert.assertEquals(offset, 12 * 4);
             Assert.assertEquals(LibTorch.get().strides(manager.create(1f)), new long[0]);
         }
+    }
+
+    @Test
+    public void givesNoAddressOfAnotherDevice() {
+        try (NDManager manager = NDManager.newBaseManager(Device.cpu(), "PyTorch");
+                NDManager gpu = manager.newSubManager(Device.gpu())) {
+            NDArray x = manager.create(new float[] {1, 2});
+            Assert.assertEquals(LibTorch.get().hostPointer(x).getFloat(4), 2f);
+            assertNamesGpu(() -> LibTorch.get().hostPointer(GpuClaim.of(x)));
+            ByteBuffer memory = ByteBuffer.allocateDirect(8);
+            assertNamesGpu(() -> LibTorch.get().wrap(gpu, memory, new Shape(2), TorchType.FLOAT32));
+        }
+    }
+
+    private static void assertNamesGpu(Assert.ThrowingRunnable call) {
+        IllegalArgumentException e = Assert.expectThrows(IllegalArgumentException.class, call);
+        Assert.assertTrue(e.getMessage().contains("gpu(0)"), e.getMessage());
     }
 
     @Test

@@ -5,14 +5,14 @@ import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import com.sun.jna.Memory;
-import com.sun.jna.Native;
-import com.sun.jna.Pointer;
 import io.pbsattn.AttentionOutput;
 import io.pbsattn.KeyOrder;
 import io.pbsattn.PrefillReport;
 import io.pbsattn.SequenceLengths;
 import io.pbsattn.backend.AttentionBackend;
 import io.pbsattn.backend.AttentionRequest;
+import io.pbsattn.kernels.AttentionCall;
+import io.pbsattn.kernels.NativeKernels;
 import io.pbsattn.torch.LibTorch;
 import io.pbsattn.torch.TorchType;
 import java.util.Optional;
@@ -23,16 +23,11 @@ final class CpuBackend implements AttentionBackend {
     static final String NAME = "cpu";
 
     private static final int MAX_HEAD_DIM = 256;
-    private static final int MESSAGE_SIZE = 512;
-    private static final int STATUS_INVALID_ARGUMENT = 1;
-    private static final int STATUS_NOT_FINITE = 2;
 
     private final NativeKernels kernels;
-    private final String isa;
 
-    CpuBackend(NativeKernels kernels, String isa) {
+    CpuBackend(NativeKernels kernels) {
         this.kernels = kernels;
-        this.isa = isa;
     }
 
     /** {@inheritDoc} */
@@ -44,13 +39,13 @@ final class CpuBackend implements AttentionBackend {
     /** {@inheritDoc} */
     @Override
     public String isa() {
-        return isa;
+        return kernels.isa();
     }
 
     /** {@inheritDoc} */
     @Override
     public Optional<String> refusal(AttentionRequest request) {
-        if (dtypeCode(request.type()) < 0) {
+        if (!NativeKernels.takes(request.type())) {
             return Optional.of("expected float32, bfloat16 or float16, found " + request.type());
         }
         if (request.headDim() > MAX_HEAD_DIM) {
@@ -76,22 +71,22 @@ final class CpuBackend implements AttentionBackend {
                 request.wantsLse() ? manager.create(shape.slice(0, 3), DataType.FLOAT32) : null;
         try (NDManager scope = manager.newSubManager();
                 TraceMemory trace = TraceMemory.of(request)) {
-            NativeCall call = describe(request);
+            AttentionCall call = describe(request);
             // The arrays must stay reachable until the kernel has read them.
             NDArray q = rowContiguous(scope, request.q());
             NDArray k = rowContiguous(scope, request.k());
             NDArray v = rowContiguous(scope, request.v());
-            call.q = tensor(q);
-            call.k = tensor(k);
-            call.v = tensor(v);
-            call.o = tensor(o);
-            call.lse = lse == null ? null : new Pointer(LibTorch.get().dataPointer(lse));
+            call.q.set(q);
+            call.k.set(k);
+            call.v.set(v);
+            call.o.set(o);
+            call.lse = lse == null ? null : LibTorch.get().hostPointer(lse);
             try (Memory seqlensQ = lengths(request.lengths(), true);
                     Memory seqlensK = lengths(request.lengths(), false)) {
                 call.seqlensQ = seqlensQ;
                 call.seqlensK = seqlensK;
                 trace.pointInto(call.trace);
-                run(call);
+                kernels.prefill(call);
             }
             trace.copyTo(request.trace());
             double seconds = (System.nanoTime() - start) / 1e9;
@@ -123,22 +118,9 @@ final class CpuBackend implements AttentionBackend {
         }
     }
 
-    private void run(NativeCall call) {
-        byte[] message = new byte[MESSAGE_SIZE];
-        int status = kernels.pbs_attn_prefill(call, message, message.length);
-        if (status == STATUS_INVALID_ARGUMENT || status == STATUS_NOT_FINITE) {
-            throw new IllegalArgumentException(Native.toString(message));
-        }
-        if (status != 0) {
-            throw new IllegalStateException(
-                    "cpu attention kernel, status " + status + ": " + Native.toString(message));
-        }
-    }
-
-    private static NativeCall describe(AttentionRequest request) {
-        NativeCall call = new NativeCall();
-        call.structSize = call.size();
-        call.dtype = dtypeCode(request.type());
+    private static AttentionCall describe(AttentionRequest request) {
+        AttentionCall call = new AttentionCall();
+        call.dtype = NativeKernels.dtypeCode(request.q());
         call.batch = request.batch();
         call.numQHeads = request.numQHeads();
         call.numKvHeads = request.numKvHeads();
@@ -156,31 +138,12 @@ final class CpuBackend implements AttentionBackend {
         return call;
     }
 
-    private static int dtypeCode(TorchType type) {
-        return switch (type) {
-            case FLOAT32 -> 0;
-            case BFLOAT16 -> 1;
-            case FLOAT16 -> 2;
-            default -> -1;
-        };
-    }
-
     /** The kernels take any strides, but the elements of a row must lie side by side. */
     private static NDArray rowContiguous(NDManager scope, NDArray array) {
         if (LibTorch.get().strides(array)[3] == 1 || array.getShape().get(3) == 1) {
             return array;
         }
         return LibTorch.get().toType(scope, array, TorchType.of(array));
-    }
-
-    private static NativeCall.NativeTensor tensor(NDArray array) {
-        long[] strides = LibTorch.get().strides(array);
-        NativeCall.NativeTensor tensor = new NativeCall.NativeTensor();
-        tensor.data = new Pointer(LibTorch.get().dataPointer(array));
-        tensor.batchStride = strides[0];
-        tensor.headStride = strides[1];
-        tensor.rowStride = strides[2];
-        return tensor;
     }
 
     private static Memory lengths(SequenceLengths lengths, boolean queries) {
@@ -191,10 +154,10 @@ final class CpuBackend implements AttentionBackend {
         return memory;
     }
 
-    private PrefillReport report(NativeCall call, double seconds) {
+    private PrefillReport report(AttentionCall call, double seconds) {
         return new PrefillReport(
                 NAME,
-                isa,
+                kernels.isa(),
                 call.keptBlocks,
                 call.causalBlocks,
                 call.permuteSeconds,

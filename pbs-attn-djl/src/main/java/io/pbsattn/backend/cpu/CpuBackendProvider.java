@@ -4,6 +4,8 @@ import ai.djl.Device;
 import io.pbsattn.backend.AttentionBackend;
 import io.pbsattn.backend.AttentionBackendProvider;
 import io.pbsattn.backend.BackendUnavailableException;
+import io.pbsattn.kernels.NativeKernels;
+import java.util.Optional;
 
 /** Provides the CPU backend where its native library loads and the CPU can run it. */
 public final class CpuBackendProvider implements AttentionBackendProvider {
@@ -29,15 +31,10 @@ public final class CpuBackendProvider implements AttentionBackendProvider {
     /** {@inheritDoc} */
     @Override
     public AttentionBackend create() throws BackendUnavailableException {
-        NativeKernels kernels = NativeKernels.load();
-        String isa = kernels.pbs_attn_isa();
-        if (isa == null) {
-            throw new BackendUnavailableException(
-                    "PBS_ATTN_ISA="
-                            + System.getenv("PBS_ATTN_ISA")
-                            + " is not one of the instruction sets that this build and CPU have: "
-                            + kernels.pbs_attn_available_isas());
+        Optional<String> refusal = NativeKernels.refusal();
+        if (refusal.isPresent()) {
+            throw new BackendUnavailableException(refusal.get());
         }
-        return new CpuBackend(kernels, isa);
+        return new CpuBackend(NativeKernels.get());
     }
 }

@@ -3,6 +3,7 @@ package io.pbsattn.backend.cpu;
 import com.sun.jna.Memory;
 import io.pbsattn.AttentionTrace;
 import io.pbsattn.backend.AttentionRequest;
+import io.pbsattn.kernels.AttentionCall;
 
 /** Native memory that the kernels write the intermediates to; without a trace it holds nothing. */
 final class TraceMemory implements AutoCloseable {
@@ -33,7 +34,7 @@ final class TraceMemory implements AutoCloseable {
         return new TraceMemory(rows * request.seqlenK(), rows * trace.qBlocks() * trace.kBlocks());
     }
 
-    void pointInto(NativeCall.NativeTrace trace) {
+    void pointInto(AttentionCall.Trace trace) {
         trace.indices = indices;
         trace.keyScores = keyScores;
         trace.blockScores = blockScores;
