@@ -1,6 +1,8 @@
 package io.pbsattn;
 
+import ai.djl.Device;
 import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
 import io.pbsattn.backend.AttentionBackend;
 import io.pbsattn.backend.AttentionRequest;
@@ -195,11 +197,37 @@ public final class PbsAttention {
                             "Attention runs on the slow reference backend. "
                                     + Backends.whyNoKernel(request));
                 }
-                return backend.forward(request);
+                return run(backend, request);
             }
         }
         throw new IllegalArgumentException(
                 "no attention backend takes this call: " + refusals(request));
+    }
+
+    /**
+     * Runs a call on arrays of its own, which share the memory of those that were given: another
+     * thread may close these, or their manager, at any time. A closed manager cannot own the
+     * output, and the call fails.
+     */
+    private static AttentionOutput run(AttentionBackend backend, AttentionRequest request) {
+        NDManager manager = request.q().getManager();
+        Device device = request.q().getDevice();
+        try (NDManager scope = NDManager.newBaseManager(device, "PyTorch")) {
+            AttentionOutput output = backend.forward(request.held(scope));
+            try {
+                if (output.lse() != null) {
+                    output.lse().attach(manager);
+                }
+                if (request.out() != null) {
+                    return new AttentionOutput(request.out(), output.lse(), output.report());
+                }
+                output.o().attach(manager);
+                return output;
+            } catch (RuntimeException e) {
+                output.close();
+                throw e;
+            }
+        }
     }
 
     /**

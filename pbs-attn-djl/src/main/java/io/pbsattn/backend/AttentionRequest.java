@@ -1,6 +1,7 @@
 package io.pbsattn.backend;
 
 import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
 import io.pbsattn.AttentionTrace;
 import io.pbsattn.BlockGrid;
@@ -176,6 +177,26 @@ public record AttentionRequest(
      */
     public BlockGrid grid(int queries, int keys) {
         return config.grid(type, queries, keys);
+    }
+
+    /**
+     * Returns this call on other arrays of the same memory, which stays until these are closed.
+     *
+     * @param manager will own the arrays
+     * @return the call
+     */
+    public AttentionRequest held(NDManager manager) {
+        LibTorch torch = LibTorch.get();
+        return new AttentionRequest(
+                torch.hold(manager, q),
+                torch.hold(manager, k),
+                torch.hold(manager, v),
+                type,
+                lengths,
+                config,
+                trace,
+                wantsLse,
+                out == null ? null : torch.hold(manager, out));
     }
 
     /** What is written must not be read later, nor be written twice. */

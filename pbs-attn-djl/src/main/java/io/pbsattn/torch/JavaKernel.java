@@ -6,8 +6,6 @@ import ai.djl.ndarray.NDManager;
 import ai.djl.pytorch.engine.PtNDArray;
 import ai.djl.pytorch.engine.PtNDManager;
 import com.sun.jna.Pointer;
-import com.sun.jna.ptr.IntByReference;
-import com.sun.jna.ptr.LongByReference;
 import java.util.List;
 import java.util.Optional;
 import java.util.Queue;
@@ -28,7 +26,6 @@ final class JavaKernel implements LibTorchApi.BoxedKernel {
 
     private static final Logger logger = LoggerFactory.getLogger(JavaKernel.class);
 
-    private final LibTorchApi api;
     private final CppHeap heap;
     private final List<ArgumentKind> signature;
     private final JavaOperator operator;
@@ -39,8 +36,7 @@ final class JavaKernel implements LibTorchApi.BoxedKernel {
      *
      * @param signature at least one of them a tensor
      */
-    JavaKernel(LibTorchApi api, CppHeap heap, List<ArgumentKind> signature, JavaOperator operator) {
-        this.api = api;
+    JavaKernel(CppHeap heap, List<ArgumentKind> signature, JavaOperator operator) {
         this.heap = heap;
         this.signature = List.copyOf(signature);
         this.operator = operator;
@@ -50,31 +46,33 @@ final class JavaKernel implements LibTorchApi.BoxedKernel {
     /** {@inheritDoc} */
     @Override
     public void call(Pointer stack, long numArguments, long numOutputs) {
-        LongByReference result = new LongByReference();
+        long[] result = new long[1];
         try (NDManager scope = manager.newSubManager(device(stack))) {
             Object[] arguments = takeArguments(scope, stack, numArguments);
             NDArray array = operator.apply(scope, arguments);
             LibTorch.check(
                     "aoti_torch_new_tensor_handle",
-                    api.aoti_torch_new_tensor_handle(LibTorch.handle(array), result));
+                    LibTorchApi.aoti_torch_new_tensor_handle(LibTorch.handle(array), result));
             array.close();
         } catch (Throwable e) {
             logger.error("An operator in Java failed; its result has no elements to read", e);
-            api.aoti_torch_empty_strided(
+            LibTorchApi.aoti_torch_empty_strided(
                     0, new long[0], new long[0], FLOAT32, LibTorch.META, 0, result);
         }
-        stack.setLong(0, result.getValue());
+        stack.setLong(0, result[0]);
     }
 
     /** Where the first array is, and the result is to be. */
     private Device device(Pointer stack) {
         long tensor = stack.getLong(8L * signature.indexOf(ArgumentKind.TENSOR));
-        IntByReference type = new IntByReference();
-        IntByReference index = new IntByReference();
-        LibTorch.check("aoti_torch_get_device_type", api.aoti_torch_get_device_type(tensor, type));
+        int[] type = new int[1];
+        int[] index = new int[1];
         LibTorch.check(
-                "aoti_torch_get_device_index", api.aoti_torch_get_device_index(tensor, index));
-        return type.getValue() == LibTorch.CUDA ? Device.gpu(index.getValue()) : Device.cpu();
+                "aoti_torch_get_device_type", LibTorchApi.aoti_torch_get_device_type(tensor, type));
+        LibTorch.check(
+                "aoti_torch_get_device_index",
+                LibTorchApi.aoti_torch_get_device_index(tensor, index));
+        return type[0] == LibTorch.CUDA ? Device.gpu(index[0]) : Device.cpu();
     }
 
     private Object[] takeArguments(NDManager scope, Pointer stack, long numArguments) {

@@ -8,17 +8,18 @@ import ai.djl.ndarray.types.Shape;
 import ai.djl.pytorch.engine.PtNDArray;
 import ai.djl.pytorch.engine.PtNDManager;
 import ai.djl.pytorch.jni.LibUtils;
+import com.sun.jna.Memory;
 import com.sun.jna.Native;
 import com.sun.jna.NativeLibrary;
 import com.sun.jna.Pointer;
-import com.sun.jna.ptr.IntByReference;
-import com.sun.jna.ptr.LongByReference;
 import com.sun.jna.ptr.PointerByReference;
 import java.nio.ByteBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
+import java.util.concurrent.ConcurrentHashMap;
 
 /**
  * libtorch by its C ABI: what DJL's PyTorch engine has inside and does not show. Addresses of
@@ -34,11 +35,10 @@ public final class LibTorch {
     /** The device of tensors that have a shape and a type, but no elements. */
     static final int META = 14;
 
-    private final LibTorchApi api;
     private final CppHeap heap;
+    private final Map<String, Pointer> names = new ConcurrentHashMap<>();
 
-    private LibTorch(LibTorchApi api, CppHeap heap) {
-        this.api = api;
+    private LibTorch(CppHeap heap) {
         this.heap = heap;
     }
 
@@ -70,9 +70,11 @@ public final class LibTorch {
      *     What reads it on the CPU takes {@link #hostPointer}
      */
     public long dataPointer(NDArray array) {
-        PointerByReference pointer = new PointerByReference();
-        check("aoti_torch_get_data_ptr", api.aoti_torch_get_data_ptr(handle(array), pointer));
-        return Pointer.nativeValue(pointer.getValue());
+        long[] pointer = new long[1];
+        check(
+                "aoti_torch_get_data_ptr",
+                LibTorchApi.aoti_torch_get_data_ptr(handle(array), pointer));
+        return pointer[0];
     }
 
     /**
@@ -102,12 +104,12 @@ public final class LibTorch {
      * @return elements from one index to the next, for each dimension
      */
     public long[] strides(NDArray array) {
-        LongByReference dim = new LongByReference();
-        check("aoti_torch_get_dim", api.aoti_torch_get_dim(handle(array), dim));
-        PointerByReference strides = new PointerByReference();
-        check("aoti_torch_get_strides", api.aoti_torch_get_strides(handle(array), strides));
-        int n = Math.toIntExact(dim.getValue());
-        return n == 0 ? new long[0] : strides.getValue().getLongArray(0, n);
+        long[] dim = new long[1];
+        check("aoti_torch_get_dim", LibTorchApi.aoti_torch_get_dim(handle(array), dim));
+        long[] strides = new long[1];
+        check("aoti_torch_get_strides", LibTorchApi.aoti_torch_get_strides(handle(array), strides));
+        int n = Math.toIntExact(dim[0]);
+        return n == 0 ? new long[0] : new Pointer(strides[0]).getLongArray(0, n);
     }
 
     /**
@@ -117,9 +119,9 @@ public final class LibTorch {
      * @return its type
      */
     public TorchType type(NDArray array) {
-        IntByReference code = new IntByReference();
-        check("aoti_torch_get_dtype", api.aoti_torch_get_dtype(handle(array), code));
-        return TorchType.ofCode(code.getValue());
+        int[] code = new int[1];
+        check("aoti_torch_get_dtype", LibTorchApi.aoti_torch_get_dtype(handle(array), code));
+        return TorchType.ofCode(code[0]);
     }
 
     /**
@@ -149,10 +151,10 @@ public final class LibTorch {
 
     private NDArray empty(
             NDManager manager, Shape shape, TorchType type, int deviceType, int deviceIndex) {
-        LongByReference tensor = new LongByReference();
+        long[] tensor = new long[1];
         check(
                 "aoti_torch_empty_strided",
-                api.aoti_torch_empty_strided(
+                LibTorchApi.aoti_torch_empty_strided(
                         shape.dimension(),
                         shape.getShape(),
                         contiguousStrides(shape),
@@ -160,7 +162,7 @@ public final class LibTorch {
                         deviceType,
                         deviceIndex,
                         tensor));
-        return new PtNDArray((PtNDManager) manager, tensor.getValue());
+        return new PtNDArray((PtNDManager) manager, tensor[0]);
     }
 
     /**
@@ -173,7 +175,7 @@ public final class LibTorch {
      */
     public NDArray zeros(NDManager manager, Shape shape, TorchType type) {
         NDArray array = empty(manager, shape, type);
-        check("aoti_torch_zero_", api.aoti_torch_zero_(handle(array)));
+        check("aoti_torch_zero_", LibTorchApi.aoti_torch_zero_(handle(array)));
         return array;
     }
 
@@ -220,10 +222,10 @@ public final class LibTorch {
                             + (memory.isDirect() ? "" : "a heap buffer of ")
                             + memory.remaining());
         }
-        LongByReference tensor = new LongByReference();
+        long[] tensor = new long[1];
         check(
                 "aoti_torch_create_tensor_from_blob",
-                api.aoti_torch_create_tensor_from_blob(
+                LibTorchApi.aoti_torch_create_tensor_from_blob(
                         Native.getDirectBufferPointer(memory.slice()),
                         shape.dimension(),
                         shape.getShape(),
@@ -233,7 +235,28 @@ public final class LibTorch {
                         CPU,
                         0,
                         tensor));
-        return new PtNDArray((PtNDManager) manager, tensor.getValue(), memory);
+        return new PtNDArray((PtNDManager) manager, tensor[0], memory);
+    }
+
+    /**
+     * Makes another array of the same elements. They stay where they are until both are closed: a
+     * call that holds its arrays in this way survives that somebody closes them meanwhile.
+     *
+     * @param manager a manager of the PyTorch engine, which will own the new array
+     * @param array an open array of the PyTorch engine
+     * @return an array of its own on the same memory
+     */
+    public NDArray hold(NDManager manager, NDArray array) {
+        return new PtNDArray((PtNDManager) manager, newHandle(array));
+    }
+
+    /** A handle that keeps an array's elements until somebody deletes it. */
+    private static long newHandle(NDArray array) {
+        long[] copy = new long[1];
+        check(
+                "aoti_torch_new_tensor_handle",
+                LibTorchApi.aoti_torch_new_tensor_handle(handle(array), copy));
+        return copy[0];
     }
 
     /**
@@ -243,7 +266,18 @@ public final class LibTorch {
      * @param target an array of the same shape, which is overwritten
      */
     public void copy(NDArray source, NDArray target) {
-        check("aoti_torch_copy_", api.aoti_torch_copy_(handle(target), handle(source), 0));
+        // Both are held: a copy of many elements takes its time.
+        long from = newHandle(source);
+        try {
+            long to = newHandle(target);
+            try {
+                check("aoti_torch_copy_", LibTorchApi.aoti_torch_copy_(to, from, 0));
+            } finally {
+                LibTorchApi.aoti_torch_delete_tensor_object(to);
+            }
+        } finally {
+            LibTorchApi.aoti_torch_delete_tensor_object(from);
+        }
     }
 
     /**
@@ -389,16 +423,16 @@ public final class LibTorch {
      */
     public void replace(
             String name, String dispatchKey, List<ArgumentKind> signature, JavaOperator operator) {
-        JavaKernel kernel = new JavaKernel(api, heap, signature, operator);
+        JavaKernel kernel = new JavaKernel(heap, signature, operator);
         JavaKernel.KEPT.add(kernel);
-        PointerByReference library = new PointerByReference();
+        long[] library = new long[1];
         check(
                 "aoti_torch_library_init_impl",
-                api.aoti_torch_library_init_impl(
+                LibTorchApi.aoti_torch_library_init_impl(
                         "aten", dispatchKey, LibTorch.class.getName(), 0, library));
         check(
                 "aoti_torch_library_impl of " + name,
-                api.aoti_torch_library_impl(library.getValue(), name, kernel));
+                LibTorchApi.aoti_torch_library_impl(library[0], name, kernel));
     }
 
     /**
@@ -407,7 +441,7 @@ public final class LibTorch {
      * @return true if operations on arrays with gradients are recorded
      */
     public boolean recordsGradients() {
-        return api.aoti_torch_grad_mode_is_enabled();
+        return LibTorchApi.aoti_torch_grad_mode_is_enabled();
     }
 
     private long[] dispatch(String operator, String overload, int numOutputs, Object... args) {
@@ -418,8 +452,21 @@ public final class LibTorch {
         for (int i = 0; i < args.length; ++i) {
             stack[i] = toStackValue(args[i]);
         }
-        check(operator, api.aoti_torch_call_dispatcher(operator, overload, stack));
+        check(
+                operator,
+                LibTorchApi.aoti_torch_call_dispatcher(name(operator), name(overload), stack));
         return stack;
+    }
+
+    /** A name in C's form; there are few, and each is made once. */
+    private Pointer name(String name) {
+        return names.computeIfAbsent(
+                name,
+                text -> {
+                    Memory memory = new Memory(text.length() + 1L);
+                    memory.setString(0, text, "US-ASCII");
+                    return memory;
+                });
     }
 
     private static void requireKnown(String operator, Object arg) {
@@ -447,11 +494,7 @@ public final class LibTorch {
         }
         if (arg instanceof NDArray array) {
             // The operator takes over the handle that it is given, so it gets one of its own.
-            LongByReference copy = new LongByReference();
-            check(
-                    "aoti_torch_new_tensor_handle",
-                    api.aoti_torch_new_tensor_handle(handle(array), copy));
-            return copy.getValue();
+            return newHandle(array);
         }
         if (arg instanceof TorchType type) {
             return type.code();
@@ -509,9 +552,9 @@ public final class LibTorch {
             Engine.getEngine("PyTorch");
             Path library = Path.of(LibUtils.getLibtorchPath(), System.mapLibraryName("torch_cpu"));
             try {
-                return new LibTorch(
-                        Native.load(library.toString(), LibTorchApi.class),
-                        new CppHeap(NativeLibrary.getInstance(library.toString())));
+                NativeLibrary torch = NativeLibrary.getInstance(library.toString());
+                Native.register(LibTorchApi.class, torch);
+                return new LibTorch(new CppHeap(torch));
             } catch (UnsatisfiedLinkError e) {
                 throw new IllegalStateException(
                         "libtorch's C ABI is not to be had in " + library, e);

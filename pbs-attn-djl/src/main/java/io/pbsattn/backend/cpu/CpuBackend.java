@@ -15,6 +15,7 @@ import io.pbsattn.kernels.AttentionCall;
 import io.pbsattn.kernels.NativeKernels;
 import io.pbsattn.torch.LibTorch;
 import io.pbsattn.torch.TorchType;
+import java.util.List;
 import java.util.Optional;
 
 /** Hands calls to the C++ kernels: addresses and strides of the arrays, nothing is copied. */
@@ -52,9 +53,11 @@ final class CpuBackend implements AttentionBackend {
             return Optional.of(
                     "expected headDim of at most " + MAX_HEAD_DIM + ", found " + request.headDim());
         }
-        if (request.q().getDevice().isGpu()) {
-            return Optional.of(
-                    "expected arrays on the CPU, found them on " + request.q().getDevice());
+        for (NDArray array : List.of(request.q(), request.k(), request.v())) {
+            if (array.getDevice().isGpu()) {
+                return Optional.of(
+                        "expected arrays on the CPU, found them on " + array.getDevice());
+            }
         }
         return Optional.empty();
     }
