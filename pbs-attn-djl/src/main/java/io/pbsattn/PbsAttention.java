@@ -7,6 +7,7 @@ import ai.djl.ndarray.types.Shape;
 import io.pbsattn.backend.AttentionBackend;
 import io.pbsattn.backend.AttentionRequest;
 import io.pbsattn.backend.reference.ReferenceBackendProvider;
+import io.pbsattn.torch.LibTorch;
 import io.pbsattn.torch.TorchType;
 import io.pbsattn.util.WarnOnce;
 import java.util.List;
@@ -214,19 +215,14 @@ public final class PbsAttention {
         Device device = request.q().getDevice();
         try (NDManager scope = NDManager.newBaseManager(device, "PyTorch")) {
             AttentionOutput output = backend.forward(request.held(scope));
-            try {
-                if (output.lse() != null) {
-                    output.lse().attach(manager);
-                }
-                if (request.out() != null) {
-                    return new AttentionOutput(request.out(), output.lse(), output.report());
-                }
-                output.o().attach(manager);
-                return output;
-            } catch (RuntimeException e) {
-                output.close();
-                throw e;
+            if (output.lse() != null) {
+                LibTorch.handOver(output.lse(), manager);
             }
+            if (request.out() != null) {
+                return new AttentionOutput(request.out(), output.lse(), output.report());
+            }
+            LibTorch.handOver(output.o(), manager);
+            return output;
         }
     }
 

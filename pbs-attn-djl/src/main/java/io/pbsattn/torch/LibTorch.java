@@ -250,6 +250,22 @@ public final class LibTorch {
         return new PtNDArray((PtNDManager) manager, newHandle(array));
     }
 
+    /**
+     * Gives an array to another owner, or closes it where that has been closed: nobody else would.
+     *
+     * @param array an array of the PyTorch engine
+     * @param owner a manager of the PyTorch engine
+     * @throws IllegalStateException if the owner has been closed
+     */
+    public static void handOver(NDArray array, NDManager owner) {
+        try {
+            array.attach(owner);
+        } catch (IllegalStateException e) {
+            array.close();
+            throw e;
+        }
+    }
+
     /** A handle that keeps an array's elements until somebody deletes it. */
     private static long newHandle(NDArray array) {
         long[] copy = new long[1];

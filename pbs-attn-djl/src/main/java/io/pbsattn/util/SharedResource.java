@@ -40,6 +40,20 @@ public final class SharedResource implements AutoCloseable {
     }
 
     /**
+     * Uses it.
+     *
+     * @param work what needs it open
+     * @throws IllegalStateException if it has been closed
+     */
+    public void run(Runnable work) {
+        use(
+                () -> {
+                    work.run();
+                    return null;
+                });
+    }
+
+    /**
      * Uses several at once.
      *
      * @param resources what has to be open

@@ -1,5 +1,6 @@
 package io.pbsattn.examples.bench;
 
+import ai.djl.Device;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
@@ -11,7 +12,7 @@ public final class GemmBenchmark implements AutoCloseable {
 
     private static final int SIZE = 4096;
 
-    private final NDManager manager = NDManager.newBaseManager("PyTorch");
+    private final NDManager manager = NDManager.newBaseManager(Device.cpu(), "PyTorch");
     private final NDArray matrix;
 
     public GemmBenchmark(TorchType type) {

@@ -1,5 +1,6 @@
 package io.pbsattn.examples.bench;
 
+import ai.djl.Device;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import io.pbsattn.AttentionOutput;
@@ -58,7 +59,7 @@ public class OperatorBenchmark {
     /** Makes inputs of the paper's density for the length. */
     @Setup(Level.Trial)
     public void makeInputs() {
-        manager = NDManager.newBaseManager("PyTorch");
+        manager = NDManager.newBaseManager(Device.cpu(), "PyTorch");
         sparse = PbsAttention.create(PbsConfig.builder().optMinLength(0).build()).withoutLse();
         dense = PbsAttention.create(PbsConfig.DENSE).withoutLse();
         TorchType type = TorchType.parse(dtype);

@@ -1,5 +1,6 @@
 package io.pbsattn.examples.command;
 
+import ai.djl.Device;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
@@ -78,7 +79,7 @@ final class BenchDecodeCommand implements Callable<Integer> {
         TreeSet<Integer> sizes = new TreeSet<>(batches);
         sizes.add(1);
         Path folder = model.folder();
-        try (NDManager manager = NDManager.newBaseManager("PyTorch")) {
+        try (NDManager manager = NDManager.newBaseManager(Device.cpu(), "PyTorch")) {
             CausalLm loaded =
                     CausalLm.load(folder, new ModelOptions().optDtype(dtype.get()), manager);
             List<KvCache> caches = new ArrayList<>();

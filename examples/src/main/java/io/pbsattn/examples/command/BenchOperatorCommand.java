@@ -159,7 +159,9 @@ final class BenchOperatorCommand implements Callable<Integer> {
     }
 
     private Row measure(PbsAttention sparse, PbsAttention dense, int seqlen) {
-        try (NDManager manager = NDManager.newBaseManager("PyTorch");
+        try (NDManager manager =
+                        NDManager.newBaseManager(
+                                BackendDevice.of(sparse.backendName()), "PyTorch");
                 GemmBenchmark float32 = new GemmBenchmark(TorchType.FLOAT32);
                 GemmBenchmark bfloat16 = new GemmBenchmark(TorchType.BFLOAT16)) {
             SparseInputs in =

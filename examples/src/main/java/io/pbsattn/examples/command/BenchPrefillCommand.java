@@ -1,5 +1,6 @@
 package io.pbsattn.examples.command;
 
+import ai.djl.Device;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
@@ -108,7 +109,7 @@ final class BenchPrefillCommand implements Callable<Integer> {
         Path folder = model.folder();
         List<Row> rows = new ArrayList<>();
         String type;
-        try (NDManager manager = NDManager.newBaseManager("PyTorch")) {
+        try (NDManager manager = NDManager.newBaseManager(Device.cpu(), "PyTorch")) {
             ModelOptions options = new ModelOptions().optDtype(dtype.get());
             CausalLm loaded = CausalLm.load(folder, options, manager);
             type = loaded.dtype().toString();

@@ -1,5 +1,6 @@
 package io.pbsattn.examples.command;
 
+import ai.djl.Device;
 import ai.djl.ModelException;
 import ai.djl.inference.Predictor;
 import ai.djl.ndarray.NDArray;
@@ -95,7 +96,7 @@ public final class TorchScriptCommand implements Callable<Integer> {
                         .build();
         try (ZooModel<NDList, NDList> loaded = criteria.loadModel();
                 Predictor<NDList, NDList> predictor = loaded.newPredictor();
-                NDManager manager = NDManager.newBaseManager("PyTorch")) {
+                NDManager manager = NDManager.newBaseManager(Device.cpu(), "PyTorch")) {
             int vocabSize =
                     lastLogits(predictor, manager.zeros(ids(PROBE_TOKENS), DataType.INT64)).length;
             long[] values = new Random(SEED).longs(tokens, 0, vocabSize).toArray();

@@ -50,7 +50,8 @@ final class VerifyOperatorCommand implements Callable<Integer> {
         List<OperatorCheck.Result> results = new ArrayList<>();
         StringBuilder text = new StringBuilder();
         for (OperatorCase operatorCase : OperatorCase.readAll(folder)) {
-            try (NDManager manager = NDManager.newBaseManager("PyTorch")) {
+            try (NDManager manager =
+                    NDManager.newBaseManager(BackendDevice.of(status.name()), "PyTorch")) {
                 NpzFile arrays =
                         NpzFile.read(manager, folder.resolve(operatorCase.name() + ".npz"));
                 OperatorCheck.Result r =

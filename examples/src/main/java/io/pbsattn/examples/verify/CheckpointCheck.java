@@ -1,5 +1,6 @@
 package io.pbsattn.examples.verify;
 
+import ai.djl.Device;
 import ai.djl.ModelException;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
@@ -104,7 +105,7 @@ public final class CheckpointCheck {
 
     private Result run(boolean roundedFrequencies) throws IOException, ModelException {
         options.optRoundedFrequencies(roundedFrequencies);
-        try (NDManager manager = NDManager.newBaseManager("PyTorch")) {
+        try (NDManager manager = NDManager.newBaseManager(Device.cpu(), "PyTorch")) {
             NpzFile expected = NpzFile.read(manager, folder.resolve("expected.npz"));
             CausalLm model = CausalLm.load(folder, options, manager);
             boolean isBfloat16 = model.dtype() == TorchType.BFLOAT16;

@@ -1,5 +1,6 @@
 package io.pbsattn.langchain4j;
 
+import ai.djl.Device;
 import ai.djl.MalformedModelException;
 import ai.djl.ndarray.NDManager;
 import dev.langchain4j.data.message.AiMessage;
@@ -218,7 +219,7 @@ public final class PbsChatModel implements ChatModel, StreamingChatModel, AutoCl
          * @throws MalformedModelException if a file is not what it should be; names it
          */
         public PbsChatModel build() throws IOException, MalformedModelException {
-            NDManager manager = NDManager.newBaseManager("PyTorch");
+            NDManager manager = NDManager.newBaseManager(Device.cpu(), "PyTorch");
             try {
                 CausalLm model = CausalLm.load(folder, options, manager);
                 TextGenerator generator = TextGenerator.open(model, folder, manager);

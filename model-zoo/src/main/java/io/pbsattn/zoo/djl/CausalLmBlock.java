@@ -1,5 +1,6 @@
 package io.pbsattn.zoo.djl;
 
+import ai.djl.Device;
 import ai.djl.inference.streaming.StreamingBlock;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
@@ -8,6 +9,7 @@ import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.AbstractBlock;
 import ai.djl.training.ParameterStore;
 import ai.djl.util.PairList;
+import io.pbsattn.torch.LibTorch;
 import io.pbsattn.zoo.generate.GenerationConfig;
 import io.pbsattn.zoo.generate.GenerationOptions;
 import io.pbsattn.zoo.generate.GenerationSettings;
@@ -87,9 +89,14 @@ public final class CausalLmBlock extends AbstractBlock implements StreamingBlock
         }
         int tokens = CausalLm.checkedLength(ids);
         int batch = Math.toIntExact(ids.getShape().get(0));
-        try (KvCache cache = model.newCache(manager, batch, tokens)) {
-            PrefillResult result = model.prefill(ids, cache, new PrefillOptions());
-            return new NDList(result.logits().squeeze(1));
+        // Nobody else knows this manager, so nobody closes what it owns under the prefill.
+        try (NDManager scope = NDManager.newBaseManager(Device.cpu(), "PyTorch");
+                KvCache cache = model.newCache(scope, batch, tokens)) {
+            NDArray held = LibTorch.get().hold(scope, ids);
+            PrefillResult result = model.prefill(held, cache, new PrefillOptions());
+            NDArray logits = result.logits().squeeze(1);
+            LibTorch.handOver(logits, manager);
+            return new NDList(logits);
         }
     }
 

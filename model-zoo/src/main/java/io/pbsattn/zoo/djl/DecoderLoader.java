@@ -1,5 +1,6 @@
 package io.pbsattn.zoo.djl;
 
+import ai.djl.Device;
 import ai.djl.MalformedModelException;
 import ai.djl.repository.MRL;
 import ai.djl.repository.zoo.BaseModelLoader;
@@ -38,7 +39,13 @@ public final class DecoderLoader extends BaseModelLoader {
         if (criteria.getArguments() != null) {
             arguments.putAll(criteria.getArguments());
         }
+        // DJL's default is a GPU where there is one, and models run on the CPU.
+        Device device = criteria.getDevice() == null ? Device.cpu() : criteria.getDevice();
         return super.loadModel(
-                criteria.toBuilder().optArguments(arguments).optOptions(options).build());
+                criteria.toBuilder()
+                        .optDevice(device)
+                        .optArguments(arguments)
+                        .optOptions(options)
+                        .build());
     }
 }

@@ -1,5 +1,6 @@
 package io.pbsattn.zoo.generate;
 
+import ai.djl.Device;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
@@ -39,16 +40,16 @@ final class DecodeBatch {
      * step is the failure of the stream that asked; but if the cache of another one cannot take a
      * token, that one is left out, and fails when it is asked.
      */
-    synchronized void step(TokenStream asked, NDManager manager) {
+    synchronized void step(TokenStream asked) {
         long begin = System.nanoTime();
         List<TokenStream> running = new ArrayList<>();
-        float[] logits;
-        try (NDManager scope = manager.newSubManager()) {
-            for (TokenStream stream : streams) {
-                if (stream == asked || (stream.awaitsStep() && canTakeToken(stream, scope))) {
-                    running.add(stream);
-                }
+        for (TokenStream stream : streams) {
+            if (stream == asked || (stream.awaitsStep() && canTakeToken(stream))) {
+                running.add(stream);
             }
+        }
+        float[] logits;
+        try (NDManager scope = NDManager.newBaseManager(Device.cpu(), "PyTorch")) {
             long[] ids = running.stream().mapToLong(TokenStream::lastToken).toArray();
             List<KvCache> caches = running.stream().map(TokenStream::cache).toList();
             NDArray input = scope.create(ids, new Shape(ids.length, 1));
@@ -61,9 +62,9 @@ final class DecodeBatch {
         }
     }
 
-    private boolean canTakeToken(TokenStream stream, NDManager scope) {
+    private boolean canTakeToken(TokenStream stream) {
         try {
-            model.prepareStep(scope, stream.cache());
+            model.prepareStep(stream.cache());
             return true;
         } catch (RuntimeException e) {
             stream.fail(e);

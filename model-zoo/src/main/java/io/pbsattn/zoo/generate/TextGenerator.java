@@ -87,7 +87,7 @@ public final class TextGenerator implements AutoCloseable {
      * @return its tokens, without special ones
      */
     public int countTokens(String text) {
-        return encoder.tokenizer().encode(text, false, false).getIds().length;
+        return encoder.countTokens(text);
     }
 
     /**

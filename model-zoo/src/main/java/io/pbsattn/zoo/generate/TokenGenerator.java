@@ -93,7 +93,6 @@ public final class TokenGenerator implements AutoCloseable {
                     new TokenStream(
                             model,
                             slot.cache,
-                            manager.newSubManager(),
                             prompt,
                             slot.cache.length(),
                             settings,

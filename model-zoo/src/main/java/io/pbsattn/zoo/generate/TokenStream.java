@@ -1,5 +1,6 @@
 package io.pbsattn.zoo.generate;
 
+import ai.djl.Device;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
@@ -31,7 +32,6 @@ public final class TokenStream implements PrimitiveIterator.OfLong, AutoCloseabl
 
     private final CausalLm model;
     private final KvCache cache;
-    private final NDManager scope;
     private final GenerationSettings settings;
     private final DecodeBatch batch;
     private final Sampler sampler;
@@ -63,7 +63,6 @@ public final class TokenStream implements PrimitiveIterator.OfLong, AutoCloseabl
     /**
      * Constructs the stream; nothing is run yet.
      *
-     * @param scope is closed with the stream
      * @param prompt at least one id, fewer than the model's context
      * @param reusedTokens of the prompt, which the cache holds
      * @param batch the streams to decode with
@@ -72,7 +71,6 @@ public final class TokenStream implements PrimitiveIterator.OfLong, AutoCloseabl
     TokenStream(
             CausalLm model,
             KvCache cache,
-            NDManager scope,
             long[] prompt,
             int reusedTokens,
             GenerationSettings settings,
@@ -80,7 +78,6 @@ public final class TokenStream implements PrimitiveIterator.OfLong, AutoCloseabl
             Runnable onEnd) {
         this.model = model;
         this.cache = cache;
-        this.scope = scope;
         this.reusedTokens = reusedTokens;
         this.settings = settings;
         this.batch = batch;
@@ -135,7 +132,7 @@ public final class TokenStream implements PrimitiveIterator.OfLong, AutoCloseabl
         if (decodeTokens == 0) {
             prefill();
         } else if (logits == null) {
-            batch.step(this, scope);
+            batch.step(this);
         }
         long begin = System.nanoTime();
         int id = sampler.next(logits);
@@ -169,7 +166,8 @@ public final class TokenStream implements PrimitiveIterator.OfLong, AutoCloseabl
                             listener.onProgress(done, total);
                             checkCancelled();
                         });
-        try (NDManager step = scope.newSubManager()) {
+        // Nobody else knows this manager, so nobody closes it under the prefill.
+        try (NDManager step = NDManager.newBaseManager(Device.cpu(), "PyTorch")) {
             long[] tokens = Arrays.copyOfRange(ids, reusedTokens, promptTokens);
             NDArray input = step.create(tokens, new Shape(1, tokens.length));
             PrefillResult result = model.prefill(input, cache, stoppable);
@@ -237,7 +235,6 @@ public final class TokenStream implements PrimitiveIterator.OfLong, AutoCloseabl
                 isOpen = false;
                 logits = null;
                 batch.remove(this);
-                scope.close();
                 onEnd.run();
             }
         }

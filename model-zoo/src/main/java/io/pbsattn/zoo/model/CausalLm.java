@@ -1,5 +1,6 @@
 package io.pbsattn.zoo.model;
 
+import ai.djl.Device;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
@@ -8,14 +9,17 @@ import io.pbsattn.PbsConfig;
 import io.pbsattn.layer.LayerOps;
 import io.pbsattn.torch.LibTorch;
 import io.pbsattn.torch.TorchType;
+import io.pbsattn.util.SharedResource;
 import io.pbsattn.zoo.checkpoint.Checkpoint;
 import io.pbsattn.zoo.checkpoint.CheckpointException;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Collections;
 import java.util.IdentityHashMap;
 import java.util.List;
 import java.util.Set;
+import java.util.function.Function;
 
 /**
  * A decoder-only language model: embedding, layers, norm, output layer. It takes ids and gives
@@ -39,9 +43,17 @@ public final class CausalLm {
             CausalLmWeights weights,
             RopeConfig rope,
             LayerOps ops,
+            SharedArrays memory,
             ModelOptions options) {
         this.config = config;
-        decoder = new Decoder(config, weights, rope, ops, LayerAttention.ofLayers(config, options));
+        decoder =
+                new Decoder(
+                        config,
+                        weights,
+                        rope,
+                        ops,
+                        LayerAttention.ofLayers(config, options),
+                        memory);
         kind = options.attention();
         contextLimit = Math.min(options.contextLimit(), config.maxPositions());
         maxBatch = options.maxBatch();
@@ -52,28 +64,48 @@ public final class CausalLm {
      *
      * @param folder holds config.json and safetensors files
      * @param options how it is to be run
-     * @param manager a manager of the PyTorch engine, which will own the weights
+     * @param manager a manager of the PyTorch engine on the CPU, which will own the weights.
+     *     Closing it while threads use the model ends their calls by an exception
      * @return the model
      * @throws IOException if a file cannot be read
      * @throws CheckpointException if the folder does not hold a supported model; names file and key
      *     or tensor
      * @throws IllegalStateException if the forced backend cannot run here
+     * @throws IllegalArgumentException if the manager is on another device
      */
     public static CausalLm load(Path folder, ModelOptions options, NDManager manager)
             throws IOException, CheckpointException {
+        requireCpu(manager.getDevice());
         DecoderConfig config = DecoderConfig.read(folder);
         LayerOps ops =
                 LayerOps.of(
                         options.dtype() == null
                                 ? LayerOps.bestType(config.storedType())
                                 : options.dtype());
-        CausalLmWeights weights =
-                CausalLmWeights.read(Checkpoint.open(folder), config, ops.type(), manager);
-        RopeConfig rope = config.rope();
-        if (options.roundedFrequencies()) {
-            rope = rope.rounded(values -> rounded(values, config.storedType(), manager));
+        RopeConfig rope =
+                options.roundedFrequencies()
+                        ? config.rope().rounded(values -> rounded(values, config.storedType()))
+                        : config.rope();
+        SharedArrays memory = new SharedArrays("the model", manager);
+        try {
+            CausalLmWeights weights =
+                    CausalLmWeights.read(
+                            Checkpoint.open(folder), config, ops.type(), memory.manager());
+            return new CausalLm(config, weights, rope, ops, memory, options);
+        } catch (IOException | CheckpointException | RuntimeException | Error e) {
+            memory.close();
+            throw e;
         }
-        return new CausalLm(config, weights, rope, ops, options);
+    }
+
+    private static void requireCpu(Device device) {
+        if (!device.equals(Device.cpu())) {
+            throw new IllegalArgumentException(
+                    "device: models run on the CPU, found "
+                            + device
+                            + "; load the model with optDevice(Device.cpu()), or on a manager of"
+                            + " NDManager.newBaseManager(Device.cpu(), \"PyTorch\")");
+        }
     }
 
     /**
@@ -91,7 +123,13 @@ public final class CausalLm {
             throw new IllegalArgumentException(
                     "dtype: expected " + dtype() + " as loaded, found " + options.dtype());
         }
-        return new CausalLm(config, decoder.weights(), decoder.rope(), decoder.ops(), options);
+        return new CausalLm(
+                config,
+                decoder.weights(),
+                decoder.rope(),
+                decoder.ops(),
+                decoder.memory(),
+                options);
     }
 
     /**
@@ -226,12 +264,21 @@ public final class CausalLm {
      * @return the logits of the positions that were asked for
      * @throws IllegalArgumentException if an id is unknown, there is no token, the cache is another
      *     model's, or its limit is exceeded
+     * @throws IllegalStateException if the model or the cache is closed, perhaps meanwhile
      */
     public PrefillResult prefill(NDArray inputIds, KvCache cache, PrefillOptions options) {
         checkCache(cache);
-        checkIds(inputIds, cache.batch());
-        cache.checkRoom(Math.toIntExact(inputIds.getShape().get(1)));
-        return new Prefill(decoder, options).run(inputIds, cache);
+        checkForm(inputIds, cache.batch());
+        return run(
+                List.of(cache),
+                scope -> {
+                    NDArray ids = LibTorch.get().hold(scope, inputIds);
+                    checkIds(ids);
+                    cache.checkRoom(Math.toIntExact(ids.getShape().get(1)));
+                    PrefillResult result = new Prefill(decoder, options).run(ids, cache);
+                    LibTorch.handOver(result.logits(), inputIds.getManager());
+                    return result;
+                });
     }
 
     /**
@@ -242,6 +289,7 @@ public final class CausalLm {
      * @return logits (batch, vocabSize) float32, attached to the manager of the input
      * @throws IllegalArgumentException if an id is unknown, the shape is another, the cache is
      *     another model's, or its limit is exceeded
+     * @throws IllegalStateException if the model or the cache is closed, perhaps meanwhile
      */
     public NDArray decode(NDArray inputIds, KvCache cache) {
         return decode(inputIds, List.of(cache));
@@ -257,6 +305,7 @@ public final class CausalLm {
      * @return logits (batch, vocabSize) float32, attached to the manager of the input
      * @throws IllegalArgumentException if an id is unknown, the shape is another, a cache is there
      *     twice or of another model, or its limit is exceeded
+     * @throws IllegalStateException if the model or a cache is closed, perhaps meanwhile
      */
     public NDArray decode(NDArray inputIds, List<KvCache> caches) {
         Set<KvCache> different = Collections.newSetFromMap(new IdentityHashMap<>());
@@ -268,27 +317,57 @@ public final class CausalLm {
             }
             sequences += cache.batch();
         }
-        checkIds(inputIds, sequences);
+        checkForm(inputIds, sequences);
         if (inputIds.getShape().get(1) != 1) {
             throw new IllegalArgumentException(
                     "inputIds: expected one token of each sequence, found " + inputIds.getShape());
         }
-        caches.forEach(cache -> cache.checkRoom(1));
-        return new DecodeStep(decoder, List.copyOf(caches)).run(inputIds);
+        return run(
+                caches,
+                scope -> {
+                    NDArray ids = LibTorch.get().hold(scope, inputIds);
+                    checkIds(ids);
+                    caches.forEach(cache -> cache.checkRoom(1));
+                    NDArray logits = new DecodeStep(decoder, List.copyOf(caches)).run(ids);
+                    LibTorch.handOver(logits, inputIds.getManager());
+                    return logits;
+                });
+    }
+
+    /**
+     * Runs work that no other thread can take the memory from: weights and caches stay until it
+     * ends, and what it makes belongs to a manager that nobody else knows.
+     */
+    private <T> T run(List<KvCache> caches, Function<NDManager, T> work) {
+        List<SharedResource> resources = new ArrayList<>();
+        resources.add(decoder.memory().resource());
+        caches.forEach(cache -> resources.add(cache.resource()));
+        return SharedResource.use(
+                resources,
+                () -> {
+                    try (NDManager scope = NDManager.newBaseManager(Device.cpu(), "PyTorch")) {
+                        return work.apply(scope);
+                    }
+                });
     }
 
     /**
      * Makes a cache ready to take a token; a step does it for caches that are not.
      *
-     * @param scope owns what is needed meanwhile
      * @param cache of this model
+     * @throws IllegalStateException if the model or the cache is closed, perhaps meanwhile
      */
-    public void prepareStep(NDManager scope, KvCache cache) {
-        DecodeStep.prepare(scope, decoder, cache);
+    public void prepareStep(KvCache cache) {
+        run(
+                List.of(cache),
+                scope -> {
+                    DecodeStep.prepare(scope, decoder, cache);
+                    return null;
+                });
     }
 
-    private static float[] rounded(float[] values, TorchType type, NDManager manager) {
-        try (NDManager scope = manager.newSubManager()) {
+    private static float[] rounded(float[] values, TorchType type) {
+        try (NDManager scope = NDManager.newBaseManager(Device.cpu(), "PyTorch")) {
             NDArray stored = LibTorch.get().toType(scope, scope.create(values), type);
             return LibTorch.get().toType(scope, stored, TorchType.FLOAT32).toFloatArray();
         }
@@ -300,8 +379,8 @@ public final class CausalLm {
         }
     }
 
-    private void checkIds(NDArray inputIds, int sequences) {
-        int tokens = checkedLength(inputIds);
+    private static void checkForm(NDArray inputIds, int sequences) {
+        checkedLength(inputIds);
         if (inputIds.getShape().get(0) != sequences) {
             throw new IllegalArgumentException(
                     "inputIds: expected batch "
@@ -309,6 +388,10 @@ public final class CausalLm {
                             + " as in the cache, found "
                             + inputIds.getShape().get(0));
         }
+    }
+
+    private void checkIds(NDArray inputIds) {
+        int tokens = Math.toIntExact(inputIds.getShape().get(1));
         long[] ids = inputIds.toLongArray();
         for (int i = 0; i < ids.length; ++i) {
             if (ids[i] < 0 || ids[i] >= config.vocabSize()) {
@@ -328,12 +411,16 @@ public final class CausalLm {
     /**
      * Checks the form of input ids.
      *
-     * @param inputIds expected to be int64 (batch, tokens)
+     * @param inputIds expected to be int64 (batch, tokens) on the CPU
      * @return the number of tokens, at least 1
      * @throws IllegalArgumentException if it is something else
      */
     public static int checkedLength(NDArray inputIds) {
         Shape shape = inputIds.getShape();
+        if (!inputIds.getDevice().equals(Device.cpu())) {
+            throw new IllegalArgumentException(
+                    "inputIds: expected an array on cpu(), found one on " + inputIds.getDevice());
+        }
         if (inputIds.getDataType() != DataType.INT64
                 || shape.dimension() != 2
                 || shape.size() == 0) {

@@ -11,13 +11,15 @@ import java.util.List;
  * @param rope the rotary frequencies
  * @param ops the operations, in the type that the model computes in
  * @param attentions the attention of each layer
+ * @param memory owns the weights
  */
 public record Decoder(
         DecoderConfig config,
         CausalLmWeights weights,
         RopeConfig rope,
         LayerOps ops,
-        List<LayerAttention> attentions) {
+        List<LayerAttention> attentions,
+        SharedArrays memory) {
 
     /** Tells whether a sequence of a length cannot go on with the keys of a cache. */
     boolean needsNewKeys(KvCache cache, int length) {

@@ -6,6 +6,7 @@ import ai.djl.ndarray.index.NDIndex;
 import ai.djl.ndarray.types.Shape;
 import io.pbsattn.torch.LibTorch;
 import io.pbsattn.torch.TorchType;
+import io.pbsattn.util.SharedResource;
 import java.util.Arrays;
 
 /**
@@ -23,7 +24,7 @@ public final class KvCache implements AutoCloseable {
     /** Tokens that the cache grows by: it is as large as what it holds, not as the limit. */
     private static final int STEP = 256;
 
-    private final NDManager manager;
+    private final SharedArrays memory;
     private final DecoderConfig config;
     private final int batch;
     private final TorchType type;
@@ -37,8 +38,8 @@ public final class KvCache implements AutoCloseable {
     private int capacity;
     private int length;
 
-    KvCache(NDManager parent, DecoderConfig config, TorchType type, int batch, int maxTokens) {
-        manager = parent.newSubManager();
+    KvCache(NDManager owner, DecoderConfig config, TorchType type, int batch, int maxTokens) {
+        memory = new SharedArrays("the KV cache", owner);
         this.config = config;
         this.batch = batch;
         this.type = type;
@@ -108,6 +109,11 @@ public final class KvCache implements AutoCloseable {
         return config.equals(model) && type == computed;
     }
 
+    /** To be used by whoever reads or writes keys and values. */
+    SharedResource resource() {
+        return memory.resource();
+    }
+
     /** Makes an empty cache of the same model, batch and limit, which belongs to a manager. */
     KvCache newEmpty(NDManager scope) {
         return new KvCache(scope, config, type, batch, maxTokens);
@@ -155,7 +161,8 @@ public final class KvCache implements AutoCloseable {
         checkRoom(tokens);
         long needed = (long) length + tokens;
         if (needed > capacity) {
-            grow((int) Math.min(maxTokens, (needed + STEP - 1) / STEP * STEP));
+            int newCapacity = (int) Math.min(maxTokens, (needed + STEP - 1) / STEP * STEP);
+            resource().run(() -> grow(newCapacity));
         }
     }
 
@@ -165,7 +172,7 @@ public final class KvCache implements AutoCloseable {
             arrays[i] =
                     LibTorch.get()
                             .empty(
-                                    manager,
+                                    memory.manager(),
                                     new Shape(
                                             batch,
                                             config.numKvHeads(),
@@ -252,6 +259,15 @@ public final class KvCache implements AutoCloseable {
     public void copyFrom(KvCache other, int tokens, int room) {
         length = 0;
         reserve(room);
+        other.resource().run(() -> resource().run(() -> copyArrays(other, tokens)));
+        for (int b = 0; b < batch && tokens > 0; ++b) {
+            System.arraycopy(other.ids[b], 0, ids[b], 0, tokens);
+        }
+        System.arraycopy(other.keyTables, 0, keyTables, 0, tokens);
+        length = tokens;
+    }
+
+    private void copyArrays(KvCache other, int tokens) {
         NDIndex held = new NDIndex(":, :, :{}", tokens);
         for (int i = 0; i < arrays.length && tokens > 0; ++i) {
             try (NDArray from = other.arrays[i].get(held);
@@ -259,11 +275,6 @@ public final class KvCache implements AutoCloseable {
                 LibTorch.get().copy(from, to);
             }
         }
-        for (int b = 0; b < batch && tokens > 0; ++b) {
-            System.arraycopy(other.ids[b], 0, ids[b], 0, tokens);
-        }
-        System.arraycopy(other.keyTables, 0, keyTables, 0, tokens);
-        length = tokens;
     }
 
     /** The tokens (batch, length) that the cache holds, int64. */
@@ -286,7 +297,7 @@ public final class KvCache implements AutoCloseable {
             arrays[i] = other.arrays[i];
             other.arrays[i] = null;
             if (arrays[i] != null) {
-                arrays[i].attach(manager);
+                arrays[i].attach(memory.manager());
             }
         }
         System.arraycopy(other.ids, 0, ids, 0, batch);
@@ -316,9 +327,13 @@ public final class KvCache implements AutoCloseable {
                 scope, new NDIndex(":, :, {}:{}", begin, end));
     }
 
-    /** {@inheritDoc} */
+    /**
+     * {@inheritDoc}
+     *
+     * <p>May be called while a thread computes with the cache: that ends with an exception.
+     */
     @Override
     public void close() {
-        manager.close();
+        memory.close();
     }
 }

@@ -130,6 +130,8 @@ public final class Prefill {
         LayerBuffers buffers =
                 LayerBuffers.create(scope, config, ops, Math.min(rows, LINEAR_CHUNK));
         for (int l = 0; l < config.numLayers(); ++l) {
+            decoder.memory().resource().requireOpen();
+            cache.resource().requireOpen();
             try (NDManager layerScope = scope.newSubManager()) {
                 forwardLayer(layerScope, buffers, l, hidden, queries, rotation, cache);
             }

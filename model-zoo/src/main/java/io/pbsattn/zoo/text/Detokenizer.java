@@ -1,6 +1,5 @@
 package io.pbsattn.zoo.text;
 
-import ai.djl.huggingface.tokenizers.HuggingFaceTokenizer;
 import com.google.gson.JsonElement;
 import com.google.gson.JsonObject;
 import com.google.gson.JsonParseException;
@@ -17,6 +16,7 @@ import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
+import java.util.function.Function;
 import java.util.regex.Pattern;
 
 /**
@@ -45,13 +45,13 @@ public final class Detokenizer {
                     "Fuse",
                     "Strip");
 
-    private final HuggingFaceTokenizer tokenizer;
+    private final Function<long[], String> decoder;
     private final Set<Long> byteIds = new HashSet<>();
     private final List<JsonObject> steps = new ArrayList<>();
     private final boolean isLocal;
 
-    private Detokenizer(HuggingFaceTokenizer tokenizer, JsonReader json) throws IOException {
-        this.tokenizer = tokenizer;
+    private Detokenizer(Function<long[], String> decoder, JsonReader json) throws IOException {
+        this.decoder = decoder;
         read(json);
         isLocal = isLocal(steps);
         if (steps.stream().noneMatch(step -> is(step, "ByteFallback"))) {
@@ -62,13 +62,13 @@ public final class Detokenizer {
     /**
      * Reads what the file of a tokenizer says about its decoder.
      *
-     * @param tokenizer the tokenizer of that file
+     * @param decoder gives the text of ids without special tokens, by the tokenizer of that file
      * @param file tokenizer.json
      */
-    static Detokenizer open(HuggingFaceTokenizer tokenizer, Path file)
+    static Detokenizer open(Function<long[], String> decoder, Path file)
             throws IOException, CheckpointException {
         try (JsonReader json = new JsonReader(Files.newBufferedReader(file))) {
-            return new Detokenizer(tokenizer, json);
+            return new Detokenizer(decoder, json);
         } catch (EOFException
                 | MalformedJsonException
                 | JsonParseException
@@ -79,7 +79,7 @@ public final class Detokenizer {
 
     /** The text of ids, without special tokens. */
     String decode(long[] ids) {
-        return tokenizer.decode(ids, true);
+        return decoder.apply(ids);
     }
 
     /**

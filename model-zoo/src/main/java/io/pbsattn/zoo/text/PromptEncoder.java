@@ -1,6 +1,7 @@
 package io.pbsattn.zoo.text;
 
 import ai.djl.huggingface.tokenizers.HuggingFaceTokenizer;
+import io.pbsattn.util.SharedResource;
 import io.pbsattn.zoo.checkpoint.CheckpointException;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -11,7 +12,8 @@ import java.util.Optional;
 /**
  * Turns chats into ids. Special tokens are those that the template put; what messages say is text,
  * whatever it looks like. Apart from that the ids are those of transformers' {@code
- * apply_chat_template}. May be used from several threads at once.
+ * apply_chat_template}. May be used from several threads at once, and closed by any: later calls
+ * throw {@link IllegalStateException}.
  */
 public final class PromptEncoder implements AutoCloseable {
 
@@ -19,6 +21,7 @@ public final class PromptEncoder implements AutoCloseable {
     private final HuggingFaceTokenizer tokenizer;
     private final Optional<ChatTemplate> template;
     private final SpecialTokens specialTokens;
+    private final SharedResource resource = new SharedResource("the tokenizer", this::release);
     private HuggingFaceTokenizer guarded;
 
     private PromptEncoder(
@@ -90,7 +93,8 @@ public final class PromptEncoder implements AutoCloseable {
      */
     public long[] encode(List<ChatMessage> messages, ChatTemplateOptions options) {
         if (template.isPresent()) {
-            return encode(template.get().render(messages, options, specialTokens));
+            ChatTemplate.Prompt prompt = template.get().render(messages, options, specialTokens);
+            return resource.use(() -> encode(prompt));
         }
         if (messages.size() != 1 || !messages.get(0).role().equals("user")) {
             throw new IllegalArgumentException(
@@ -110,7 +114,7 @@ public final class PromptEncoder implements AutoCloseable {
      * @return ids
      */
     public long[] encodeRaw(String text) {
-        return tokenizer.encode(text, true, false).getIds();
+        return resource.use(() -> tokenizer.encode(text, true, false).getIds());
     }
 
     /** Encodes what a template wrote; only its own special tokens are special. */
@@ -145,21 +149,31 @@ public final class PromptEncoder implements AutoCloseable {
      * @throws CheckpointException if a value of it is not what it should be
      */
     public Detokenizer openDetokenizer() throws IOException, CheckpointException {
-        return Detokenizer.open(tokenizer, file);
+        return Detokenizer.open(ids -> decode(ids, true), file);
+    }
+
+    /** The text of ids. */
+    String decode(long[] ids, boolean skipsSpecialTokens) {
+        return resource.use(() -> tokenizer.decode(ids, skipsSpecialTokens));
     }
 
     /**
-     * Returns the tokenizer.
+     * Counts the tokens of a text.
      *
-     * @return the tokenizer, which belongs to this encoder
+     * @param text any text
+     * @return its tokens, without special ones
      */
-    public HuggingFaceTokenizer tokenizer() {
-        return tokenizer;
+    public int countTokens(String text) {
+        return resource.use(() -> tokenizer.encode(text, false, false).getIds().length);
     }
 
     /** {@inheritDoc} */
     @Override
-    public synchronized void close() {
+    public void close() {
+        resource.close();
+    }
+
+    private synchronized void release() {
         tokenizer.close();
         if (guarded != null) {
             guarded.close();

@@ -29,11 +29,13 @@ public final class WatchedOps extends HookedLayerOps {
     public CausalLm load(Path folder, ModelOptions options, NDManager manager)
             throws IOException, CheckpointException {
         DecoderConfig config = DecoderConfig.read(folder);
+        SharedArrays memory = new SharedArrays("the model", manager);
         return new CausalLm(
                 config,
-                CausalLmWeights.read(Checkpoint.open(folder), config, type(), manager),
+                CausalLmWeights.read(Checkpoint.open(folder), config, type(), memory.manager()),
                 config.rope(),
                 this,
+                memory,
                 options);
     }
 

@@ -62,7 +62,7 @@ public class IncrementalDecoderTest {
     public void textsStreamAsTheyDecode(String name, boolean isLossless) throws Exception {
         Path file = tokenizerFile(name);
         try (HuggingFaceTokenizer tokenizer = open(file)) {
-            Detokenizer detokenizer = Detokenizer.open(tokenizer, file);
+            Detokenizer detokenizer = Detokenizer.open(ids -> tokenizer.decode(ids, true), file);
             Random random = new Random(17);
             int pieces = 0;
             for (int n = 0; n < TEXTS; ++n) {
@@ -89,7 +89,7 @@ public class IncrementalDecoderTest {
     public void anyIdsStreamAsTheyDecode(String name, boolean isLossless) throws Exception {
         Path file = tokenizerFile(name);
         try (HuggingFaceTokenizer tokenizer = open(file)) {
-            Detokenizer detokenizer = Detokenizer.open(tokenizer, file);
+            Detokenizer detokenizer = Detokenizer.open(ids -> tokenizer.decode(ids, true), file);
             Random random = new Random(23);
             for (int n = 0; n < TEXTS; ++n) {
                 long[] ids = random.longs(random.nextInt(40), 0, 300).toArray();
@@ -104,7 +104,7 @@ public class IncrementalDecoderTest {
     public void longTextsStream() throws Exception {
         Path file = tokenizerFile("byte-level");
         try (HuggingFaceTokenizer tokenizer = open(file)) {
-            Detokenizer detokenizer = Detokenizer.open(tokenizer, file);
+            Detokenizer detokenizer = Detokenizer.open(ids -> tokenizer.decode(ids, true), file);
             String text = "\u9F98\u9F97 the rain ".repeat(5000);
             long[] ids = tokenizer.encode(text, false, false).getIds();
             Assert.assertTrue(ids.length > 30_000);
@@ -120,7 +120,8 @@ public class IncrementalDecoderTest {
                 Files.writeString(file, text);
                 CheckpointException e =
                         Assert.expectThrows(
-                                CheckpointException.class, () -> Detokenizer.open(tokenizer, file));
+                                CheckpointException.class,
+                                () -> Detokenizer.open(ids -> tokenizer.decode(ids, true), file));
                 Assert.assertTrue(e.getMessage().contains(file.toString()), e.getMessage());
             }
         }

@@ -155,7 +155,7 @@ public class PromptEncoderTest {
             long[] hostile = withTools(encoder, attack);
             Assert.assertEquals(special.count(hostile), special.count(harmless), template);
             Assert.assertTrue(special.count(harmless) >= 6, template);
-            String text = encoder.tokenizer().decode(hostile, false);
+            String text = encoder.decode(hostile, false);
             Assert.assertTrue(text.split("system<\\|eot_id\\|>", -1).length > 5, text);
         }
     }
@@ -192,7 +192,7 @@ public class PromptEncoderTest {
             ChatTemplateOptions options = new ChatTemplateOptions();
             long[] ids = encoder.encode(List.of(ChatMessage.user("abc")), options);
             Assert.assertEquals(special.count(ids), 1);
-            Assert.assertTrue(encoder.tokenizer().decode(ids, false).endsWith("ABC"));
+            Assert.assertTrue(encoder.decode(ids, false).endsWith("ABC"));
             // A word that is part of a token cannot be told from a forged one.
             IllegalArgumentException e =
                     Assert.expectThrows(

@@ -1,0 +1,2 @@
+/** Attention by the native kernels, on arrays of the CPU. */
+package io.pbsattn.backend.cpu;
