@@ -20,6 +20,7 @@ final class Budget {
     /** An item of a list or dict with a small value of its own. */
     private static final int BYTES_AN_ITEM = 96;
 
+    private int line = 1;
     private long steps;
     private long bytes;
     private int depth;
@@ -82,6 +83,17 @@ final class Budget {
             throw new JinjaException("it makes too much text or too many values");
         }
         bytes -= count * bytesEach;
+    }
+
+    /** Goes into the statement of a line. */
+    void enter(int statementLine) {
+        line = statementLine;
+        enter();
+    }
+
+    /** The line of the last statement that was begun. */
+    int line() {
+        return line;
     }
 
     /** Goes into an expression, a statement or a value. */

@@ -25,7 +25,11 @@ public final class JinjaTemplate {
 
     private JinjaTemplate(String source) {
         TemplateParser parser = new TemplateParser(source, strings);
-        body = parser.template();
+        try {
+            body = parser.template();
+        } catch (StackOverflowError e) {
+            throw smallStack().at(parser.line());
+        }
         blocks = parser.blocks();
     }
 
@@ -72,7 +76,12 @@ public final class JinjaTemplate {
         try {
             return body.text(scope);
         } catch (StackOverflowError e) {
-            throw new JinjaException("the thread's stack is too small for it");
+            throw smallStack().at(budget.line());
         }
+    }
+
+    /** A usual thread's stack is large enough for all that is allowed. */
+    private static JinjaException smallStack() {
+        return new JinjaException("the thread's stack is too small for the template");
     }
 }

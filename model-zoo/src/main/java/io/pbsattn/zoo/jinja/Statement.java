@@ -18,7 +18,7 @@ final class Statement {
 
     Flow run(Scope scope, TextBuilder out) {
         Budget budget = scope.budget();
-        budget.enter();
+        budget.enter(line);
         try {
             return action.run(scope, out);
         } catch (RuntimeException e) {

@@ -41,6 +41,11 @@ final class TemplateParser {
         return blocks;
     }
 
+    /** How far the template has been read. */
+    int line() {
+        return tokens.line();
+    }
+
     Body template() {
         Body body = statements();
         if (!tokens.at(Kind.END)) {
