@@ -11,6 +11,7 @@ model-zoo/src/test/resources/chat, where the templates are:
     tokens.json      chats as ids, by apply_chat_template; and chats that try to forge special tokens
 """
 
+import copy
 import datetime
 import json
 import pathlib
@@ -139,7 +140,7 @@ CONSTRUCTS = (HERE / "constructs.txt").read_text(encoding="utf-8").split("\n----
 
 def render(template, **variables):
     try:
-        return {"text": compile_template(template).render(**variables)}
+        return {"text": compile_template(template).render(**copy.deepcopy(variables))}
     except Exception as e:  # the kind is Python's own; that it fails is what counts
         return {"error": f"{type(e).__name__}: {e}"}
 
