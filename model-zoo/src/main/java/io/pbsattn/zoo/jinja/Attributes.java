@@ -47,7 +47,9 @@ final class Attributes {
     }
 
     private static String describe(Object key) {
-        return Text.is(key) ? "'" + Text.of(key) + "'" : key instanceof Long ? "" + key : "of this kind";
+        return Text.is(key)
+                ? "'" + Text.of(key) + "'"
+                : key instanceof Long ? "" + key : "of this kind";
     }
 
     private static Undefined missing(Object value, String what) {
@@ -86,16 +88,18 @@ final class Attributes {
             case "items" -> arguments -> view(DictView.Kind.ITEMS, dict, arguments);
             case "keys" -> arguments -> view(DictView.Kind.KEYS, dict, arguments);
             case "values" -> arguments -> view(DictView.Kind.VALUES, dict, arguments);
-            case "get" -> arguments -> {
-                Object key = arguments.of("dict.get").next("key");
-                return arguments.end(dict.getOr(key, arguments.next("default", null)));
-            };
-            case "copy" -> arguments -> {
-                arguments.of("dict.copy").end();
-                Dict copy = new Dict(arguments.budget());
-                copy.putAll(dict);
-                return copy;
-            };
+            case "get" ->
+                    arguments -> {
+                        Object key = arguments.of("dict.get").next("key");
+                        return arguments.end(dict.getOr(key, arguments.next("default", null)));
+                    };
+            case "copy" ->
+                    arguments -> {
+                        arguments.of("dict.copy").end();
+                        Dict copy = new Dict(arguments.budget());
+                        copy.putAll(dict);
+                        return copy;
+                    };
             default -> null;
         };
     }
@@ -184,9 +188,7 @@ final class Attributes {
                                     a -> a.of(name).end((long) Numbers.big(value).abs().bitCount())
                             : MISSING;
             case "is_integer" ->
-                    isInteger
-                            ? MISSING
-                            : (Callable) a -> a.of(name).end(isWhole((Double) value));
+                    isInteger ? MISSING : (Callable) a -> a.of(name).end(isWhole((Double) value));
             case "conjugate" ->
                     (Callable)
                             a ->

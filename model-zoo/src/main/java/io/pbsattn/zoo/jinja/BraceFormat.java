@@ -83,7 +83,12 @@ final class BraceFormat {
         if (at < field.length() && field.charAt(at) != ':') {
             throw error("expected ':' in '" + field + "'");
         }
-        String spec = at < field.length() ? format(field.substring(at + 1), depth - 1 + (field.indexOf('{') < 0 ? 1 : 0)) : "";
+        String spec =
+                at < field.length()
+                        ? format(
+                                field.substring(at + 1),
+                                depth - 1 + (field.indexOf('{') < 0 ? 1 : 0))
+                        : "";
         String text = FormatSpec.format(value, spec, scope.budget());
         boolean isMarkup = value instanceof Markup && spec.isEmpty();
         return escapes && !isMarkup ? Markup.escape(text, scope.budget()) : text;
@@ -110,14 +115,18 @@ final class BraceFormat {
             int from = end + 1;
             boolean isKey = path.charAt(end) == '[';
             end = from;
-            while (end < path.length() && (isKey ? path.charAt(end) != ']' : ".[".indexOf(path.charAt(end)) < 0)) {
+            while (end < path.length()
+                    && (isKey ? path.charAt(end) != ']' : ".[".indexOf(path.charAt(end)) < 0)) {
                 ++end;
             }
             String name = path.substring(from, end);
             if (name.isEmpty() || (isKey && end == path.length())) {
                 throw error("expected an attribute or a key in '" + path + "'");
             }
-            value = isKey ? Attributes.item(value, key(name), scope) : Attributes.get(value, name, scope);
+            value =
+                    isKey
+                            ? Attributes.item(value, key(name), scope)
+                            : Attributes.get(value, name, scope);
             end += isKey ? 1 : 0;
         }
         return value;

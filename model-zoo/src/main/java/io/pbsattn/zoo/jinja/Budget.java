@@ -1,8 +1,8 @@
 package io.pbsattn.zoo.jinja;
 
 /**
- * What a rendering may take: steps, memory, and depth. It is asked before work is done or memory
- * is taken, so that no template and no message can hold up or exhaust the JVM.
+ * What a rendering may take: steps, memory, and depth. It is asked before work is done or memory is
+ * taken, so that no template and no message can hold up or exhaust the JVM.
  */
 final class Budget {
 
@@ -54,7 +54,12 @@ final class Budget {
     /** Looks for a text in another, at worst all of it at every index. */
     void search(long textLength, long wantedLength) {
         long starts = Math.max(0, textLength - wantedLength) + 1;
-        scan(wantedLength == 0 ? textLength : starts > Long.MAX_VALUE / wantedLength ? Long.MAX_VALUE : starts * wantedLength / 8 + textLength);
+        scan(
+                wantedLength == 0
+                        ? textLength
+                        : starts > Long.MAX_VALUE / wantedLength
+                                ? Long.MAX_VALUE
+                                : starts * wantedLength / 8 + textLength);
     }
 
     /** Makes a text. */

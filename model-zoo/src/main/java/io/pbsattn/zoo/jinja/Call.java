@@ -7,7 +7,10 @@ final class Call extends Expression {
     private final CallArguments arguments;
 
     Call(int line, Expression callee, CallArguments arguments) {
-        super(line, scope -> invoke(callee.evaluate(scope), arguments.evaluate(scope)), arguments.parts(callee));
+        super(
+                line,
+                scope -> invoke(callee.evaluate(scope), arguments.evaluate(scope)),
+                arguments.parts(callee));
         this.callee = callee;
         this.arguments = arguments;
     }

@@ -57,7 +57,11 @@ final class Characters {
 
     /** Whether a line ends with the character, for {@code splitlines}. */
     static boolean isLineEnd(char c) {
-        return (c >= '\n' && c <= '\r') || (c >= 0x1c && c <= 0x1e) || c == 0x85 || c == 0x2028 || c == 0x2029;
+        return (c >= '\n' && c <= '\r')
+                || (c >= 0x1c && c <= 0x1e)
+                || c == 0x85
+                || c == 0x2028
+                || c == 0x2029;
     }
 
     /** Where a text ends without white space at its end. */

@@ -31,7 +31,8 @@ final class Dict {
         if (before == null) {
             budget.items(1);
         }
-        entries.put(hash, new SimpleImmutableEntry<>(before == null ? key : before.getKey(), value));
+        entries.put(
+                hash, new SimpleImmutableEntry<>(before == null ? key : before.getKey(), value));
     }
 
     void putAll(Dict other) {

@@ -178,7 +178,9 @@ final class ExpressionParser {
         Expression first = sum();
         List<Operand> operands = new ArrayList<>();
         List<Expression> parts = new ArrayList<>(List.of(first));
-        for (String operator = comparison(tokens); operator != null; operator = comparison(tokens)) {
+        for (String operator = comparison(tokens);
+                operator != null;
+                operator = comparison(tokens)) {
             operands.add(new Operand(operator, sum()));
             parts.add(operands.get(operands.size() - 1).value);
         }
@@ -413,8 +415,7 @@ final class ExpressionParser {
     private Expression attribute(Expression value, int line) {
         if (tokens.at(Kind.INTEGER)) {
             Object index = located(line, () -> NumberLiteral.integer(tokens.next().text()));
-            return new Expression(
-                    line, s -> Attributes.item(value.evaluate(s), index, s), value);
+            return new Expression(line, s -> Attributes.item(value.evaluate(s), index, s), value);
         }
         String name = tokens.name();
         return new Expression(line, s -> Attributes.get(value.evaluate(s), name, s), value);

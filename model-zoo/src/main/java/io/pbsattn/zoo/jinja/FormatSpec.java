@@ -98,13 +98,15 @@ final class FormatSpec {
             return format.text(Text.of(value));
         }
         boolean isReal = value instanceof Double || "eEfFgG%".indexOf(format.type) >= 0;
-        return isReal
-                ? format.real(Numbers.real(value))
-                : format.integer(Numbers.big(value));
+        return isReal ? format.real(Numbers.real(value)) : format.integer(Numbers.big(value));
     }
 
     private String text(String text) {
-        if ((type != 0 && type != 's') || signGiven() || alternate || grouping != 0 || alignment == '=') {
+        if ((type != 0 && type != 's')
+                || signGiven()
+                || alternate
+                || grouping != 0
+                || alignment == '=') {
             throw error("a format of strings");
         }
         String cut = text;
@@ -138,7 +140,8 @@ final class FormatSpec {
             throw error("no ','");
         }
         int radix = radix(type);
-        String digits = radix == 10 ? Numbers.digits(value.abs(), budget) : value.abs().toString(radix);
+        String digits =
+                radix == 10 ? Numbers.digits(value.abs(), budget) : value.abs().toString(radix);
         String prefix = sign(value.signum() < 0);
         if (alternate && radix != 10) {
             prefix += "0" + type;
@@ -148,10 +151,16 @@ final class FormatSpec {
     }
 
     private String character(BigInteger value) {
-        if (value.bitLength() > 21 || !Characters.isCharacter(value.intValue()) || sign != '-' || grouping != 0) {
+        if (value.bitLength() > 21
+                || !Characters.isCharacter(value.intValue())
+                || sign != '-'
+                || grouping != 0) {
             throw error("the code of a character");
         }
-        return pad("", Character.toString(value.intValue()), alignment == 0 ? zeroPadded ? '>' : '<' : alignment);
+        return pad(
+                "",
+                Character.toString(value.intValue()),
+                alignment == 0 ? zeroPadded ? '>' : '<' : alignment);
     }
 
     /** The base of a form of integers. */
@@ -173,11 +182,19 @@ final class FormatSpec {
         double size = Math.abs(shown);
         String text;
         if (type == 0) {
-            text = precision < 0 ? FloatText.of(size, budget) : Decimals.plain(size, digits(), alternate);
+            text =
+                    precision < 0
+                            ? FloatText.of(size, budget)
+                            : Decimals.plain(size, digits(), alternate);
             text = alternate ? withPoint(text) : text;
         } else if ("eEfFgGn%".indexOf(type) >= 0) {
             char form = type == '%' ? 'f' : type == 'n' ? 'g' : type;
-            text = Decimals.format(size, form, Decimals.digits(precision < 0 ? 6 : precision, budget), alternate);
+            text =
+                    Decimals.format(
+                            size,
+                            form,
+                            Decimals.digits(precision < 0 ? 6 : precision, budget),
+                            alternate);
         } else {
             throw error("a format of numbers");
         }

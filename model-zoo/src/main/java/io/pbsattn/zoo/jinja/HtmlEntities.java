@@ -44,11 +44,16 @@ final class HtmlEntities {
     private static Integer code(String name) {
         boolean isHex = name.startsWith("#x") || name.startsWith("#X");
         String digits = name.startsWith("#") ? name.substring(isHex ? 2 : 1) : "";
-        if (digits.isEmpty() || digits.length() > 6 || !digits.chars().allMatch(c -> Character.digit(c, isHex ? 16 : 10) >= 0)) {
+        if (digits.isEmpty()
+                || digits.length() > 6
+                || !digits.chars().allMatch(c -> Character.digit(c, isHex ? 16 : 10) >= 0)) {
             return null;
         }
         int code = Integer.parseInt(digits, isHex ? 16 : 10);
-        boolean isCharacter = code >= 0xa0 ? code <= Character.MAX_CODE_POINT && !(code >= 0xd800 && code < 0xe000) : code >= ' ' && code < 0x7f;
+        boolean isCharacter =
+                code >= 0xa0
+                        ? code <= Character.MAX_CODE_POINT && !(code >= 0xd800 && code < 0xe000)
+                        : code >= ' ' && code < 0x7f;
         return isCharacter ? code : null;
     }
 }

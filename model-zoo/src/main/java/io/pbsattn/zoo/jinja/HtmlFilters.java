@@ -14,7 +14,9 @@ final class HtmlFilters {
         filters.put("safe", (v, a) -> new Markup(Text.str(v, a.budget())));
         filters.put("escape", (v, a) -> new Markup(Markup.escape(v, a.budget())));
         filters.put("e", (v, a) -> new Markup(Markup.escape(v, a.budget())));
-        filters.put("forceescape", (v, a) -> new Markup(Markup.escape(Text.str(v, a.budget()), a.budget())));
+        filters.put(
+                "forceescape",
+                (v, a) -> new Markup(Markup.escape(Text.str(v, a.budget()), a.budget())));
         filters.put("striptags", HtmlFilters::stripTags);
         filters.put("xmlattr", HtmlFilters::attributes);
         filters.put("urlencode", HtmlFilters::urlEncode);
@@ -55,10 +57,14 @@ final class HtmlFilters {
                     if (item == null || item instanceof Undefined) {
                         return;
                     }
-                    if (!Text.is(key) || Text.of(key).chars().anyMatch(c -> " \t\n\r\f\u000b/>=".indexOf(c) >= 0)) {
+                    if (!Text.is(key)
+                            || Text.of(key)
+                                    .chars()
+                                    .anyMatch(c -> " \t\n\r\f\u000b/>=".indexOf(c) >= 0)) {
                         throw new JinjaException("xmlattr: a key is no name of an attribute");
                     }
-                    out.append(space || out.length() > 0 ? " " : "").append(Markup.escape(key, budget));
+                    out.append(space || out.length() > 0 ? " " : "")
+                            .append(Markup.escape(key, budget));
                     out.append("=\"").append(Markup.escape(item, budget)).append("\"");
                 });
         return arguments.scope().captured(out.toString());

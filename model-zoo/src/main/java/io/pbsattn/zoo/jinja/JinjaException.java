@@ -32,6 +32,8 @@ public class JinjaException extends IllegalArgumentException {
 
     /** The same with the line, unless an inner expression has named it already. */
     JinjaException at(int line) {
-        return located ? this : new JinjaException("line " + line + ": " + getMessage(), this, true);
+        return located
+                ? this
+                : new JinjaException("line " + line + ": " + getMessage(), this, true);
     }
 }

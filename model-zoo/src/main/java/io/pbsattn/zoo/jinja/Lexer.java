@@ -61,7 +61,9 @@ final class Lexer {
 
     private int nextTag() {
         int start = source.indexOf('{', at);
-        while (start >= 0 && (start + 1 == source.length() || !"%{#".contains(source.substring(start + 1, start + 2)))) {
+        while (start >= 0
+                && (start + 1 == source.length()
+                        || !"%{#".contains(source.substring(start + 1, start + 2)))) {
             start = source.indexOf('{', start + 1);
         }
         return start;
@@ -145,7 +147,9 @@ final class Lexer {
     }
 
     private void raw() {
-        for (int start = source.indexOf("{%", at); start >= 0; start = source.indexOf("{%", start + 1)) {
+        for (int start = source.indexOf("{%", at);
+                start >= 0;
+                start = source.indexOf("{%", start + 1)) {
             char sign = sign(start + 2);
             int name = skipSpace(start + (sign == ' ' ? 2 : 3));
             int end = source.startsWith("endraw", name) ? tagEnd(skipSpace(name + 6), "%}") : -1;
@@ -212,7 +216,8 @@ final class Lexer {
     }
 
     private static boolean isNamePart(int c) {
-        return c == '_' || (Character.isUnicodeIdentifierPart(c) && !Character.isIdentifierIgnorable(c));
+        return c == '_'
+                || (Character.isUnicodeIdentifierPart(c) && !Character.isIdentifierIgnorable(c));
     }
 
     private void name() {
@@ -262,7 +267,8 @@ final class Lexer {
             }
         }
         if (operator == null) {
-            throw error("unexpected character '" + Character.toString(source.codePointAt(at)) + "'");
+            throw error(
+                    "unexpected character '" + Character.toString(source.codePointAt(at)) + "'");
         }
         char c = operator.charAt(0);
         if (OPENING.indexOf(c) >= 0) {

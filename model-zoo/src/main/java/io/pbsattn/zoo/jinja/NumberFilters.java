@@ -21,7 +21,11 @@ final class NumberFilters {
     }
 
     private static Object absolute(Object value, Arguments arguments) {
-        boolean isNegative = Numbers.is(value) && (value instanceof Double d ? d < 0 || 1 / d < 0 : Numbers.big(value).signum() < 0);
+        boolean isNegative =
+                Numbers.is(value)
+                        && (value instanceof Double d
+                                ? d < 0 || 1 / d < 0
+                                : Numbers.big(value).signum() < 0);
         return Operators.sign(isNegative ? "-" : "+", value, arguments.budget());
     }
 
@@ -37,7 +41,12 @@ final class NumberFilters {
         if (parsed != null) {
             return parsed;
         }
-        Double number = value instanceof Double d ? d : Text.is(value) ? Numbers.parseReal(Text.of(value), arguments.budget()) : null;
+        Double number =
+                value instanceof Double d
+                        ? d
+                        : Text.is(value)
+                                ? Numbers.parseReal(Text.of(value), arguments.budget())
+                                : null;
         if (number == null || !Double.isFinite(number)) {
             if (value instanceof Double && number.isInfinite()) {
                 throw new JinjaException("int: infinity is no integer");
@@ -60,7 +69,8 @@ final class NumberFilters {
         } else if (Numbers.is(value)) {
             return Numbers.real(value);
         }
-        Double number = Text.is(value) ? Numbers.parseReal(Text.of(value), arguments.budget()) : null;
+        Double number =
+                Text.is(value) ? Numbers.parseReal(Text.of(value), arguments.budget()) : null;
         return number == null ? missing : number;
     }
 
@@ -72,7 +82,8 @@ final class NumberFilters {
         } else if (!Numbers.is(value)) {
             throw value instanceof Undefined undefined
                     ? undefined.error()
-                    : new JinjaException("round: expected a number, found " + Values.describe(value));
+                    : new JinjaException(
+                            "round: expected a number, found " + Values.describe(value));
         } else if (method.equals("common")) {
             return Numbers.round(value, precision, arguments.budget());
         }
@@ -92,7 +103,12 @@ final class NumberFilters {
 
     private static Object fileSize(Object value, Arguments arguments) {
         boolean binary = arguments.flag("binary", false);
-        Double bytes = Numbers.is(value) ? (Double) Numbers.real(value) : Text.is(value) ? Numbers.parseReal(Text.of(value), arguments.budget()) : null;
+        Double bytes =
+                Numbers.is(value)
+                        ? (Double) Numbers.real(value)
+                        : Text.is(value)
+                                ? Numbers.parseReal(Text.of(value), arguments.budget())
+                                : null;
         if (bytes == null || bytes.isNaN()) {
             throw new JinjaException("filesizeformat: expected a number");
         }
@@ -109,7 +125,10 @@ final class NumberFilters {
             ++size;
         }
         double shown = base * bytes / (unit * base);
-        String digits = Double.isInfinite(shown) ? "inf" : new BigDecimal(shown).setScale(1, RoundingMode.HALF_EVEN).toPlainString();
+        String digits =
+                Double.isInfinite(shown)
+                        ? "inf"
+                        : new BigDecimal(shown).setScale(1, RoundingMode.HALF_EVEN).toPlainString();
         String prefix = binary ? Characters.upper(SIZES.get(size)) + "i" : SIZES.get(size);
         return digits + " " + prefix + "B";
     }

@@ -13,7 +13,8 @@ final class NumberLiteral {
     /** Where the float at an index ends, or -1 if there is none. */
     static int floatEnd(String source, int from) {
         int end = digits(source, from, NumberLiteral::isDigit);
-        int fraction = source.startsWith(".", end) ? digits(source, end + 1, NumberLiteral::isDigit) : -1;
+        int fraction =
+                source.startsWith(".", end) ? digits(source, end + 1, NumberLiteral::isDigit) : -1;
         boolean isFloat = fraction > end + 1;
         end = isFloat ? fraction : end;
         if (end < source.length() && "eE".indexOf(source.charAt(end)) >= 0) {

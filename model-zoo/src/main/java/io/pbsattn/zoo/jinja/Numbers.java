@@ -143,17 +143,26 @@ final class Numbers {
         int from = digits.startsWith("-") || digits.startsWith("+") ? 1 : 0;
         int radix = base;
         if (digits.length() > from + 1 && digits.charAt(from) == '0') {
-            int marked = " b     o       x".indexOf(Character.toLowerCase(digits.charAt(from + 1))) + 1;
+            int marked =
+                    " b     o       x".indexOf(Character.toLowerCase(digits.charAt(from + 1))) + 1;
             if (marked > 1 && (base == 0 || base == marked)) {
                 radix = marked;
                 digits = digits.substring(0, from) + digits.substring(from + 2);
-                digits = digits.startsWith("_", from) ? digits.substring(0, from) + digits.substring(from + 1) : digits;
+                digits =
+                        digits.startsWith("_", from)
+                                ? digits.substring(0, from) + digits.substring(from + 1)
+                                : digits;
             }
         }
         radix = radix == 0 ? 10 : radix;
         boolean isDecimal = radix == 10 && base == 0;
         String number = withoutUnderscores(digits, from, radix);
-        boolean leadingZero = isDecimal && number != null && number.length() > from + 1 && number.charAt(from) == '0' && !number.substring(from).matches("0*");
+        boolean leadingZero =
+                isDecimal
+                        && number != null
+                        && number.length() > from + 1
+                        && number.charAt(from) == '0'
+                        && !number.substring(from).matches("0*");
         if (number == null || leadingZero || number.length() - from > MOST_DIGITS) {
             return null;
         }
@@ -168,7 +177,14 @@ final class Numbers {
             ++from;
         }
         StringBuilder plain = new StringBuilder();
-        text.substring(from, to).codePoints().forEach(c -> plain.appendCodePoint(c > 0x7f && Characters.isDecimal(c) ? '0' + Character.digit(c, 10) : c));
+        text.substring(from, to)
+                .codePoints()
+                .forEach(
+                        c ->
+                                plain.appendCodePoint(
+                                        c > 0x7f && Characters.isDecimal(c)
+                                                ? '0' + Character.digit(c, 10)
+                                                : c));
         return plain.toString();
     }
 
@@ -232,7 +248,12 @@ final class Numbers {
         int end = from;
         while (end < number.length()) {
             char c = number.charAt(end);
-            boolean between = c == '_' && end > from && number.charAt(end - 1) != '_' && end + 1 < number.length() && Character.digit(number.charAt(end + 1), 10) >= 0;
+            boolean between =
+                    c == '_'
+                            && end > from
+                            && number.charAt(end - 1) != '_'
+                            && end + 1 < number.length()
+                            && Character.digit(number.charAt(end + 1), 10) >= 0;
             if (!between && (c < '0' || c > '9')) {
                 break;
             }
@@ -248,14 +269,19 @@ final class Numbers {
             if (digits >= 0) {
                 return value instanceof Boolean ? (Object) small(value) : value;
             }
-            BigDecimal rounded = new BigDecimal(big(value)).setScale((int) Math.max(digits, -MOST_BITS), RoundingMode.HALF_EVEN);
+            BigDecimal rounded =
+                    new BigDecimal(big(value))
+                            .setScale((int) Math.max(digits, -MOST_BITS), RoundingMode.HALF_EVEN);
             return integer(rounded.toBigInteger());
         }
         double number = real(value);
         if (!Double.isFinite(number) || digits > 400) {
             return number;
         }
-        double rounded = new BigDecimal(number).setScale((int) Math.max(digits, -400), RoundingMode.HALF_EVEN).doubleValue();
+        double rounded =
+                new BigDecimal(number)
+                        .setScale((int) Math.max(digits, -400), RoundingMode.HALF_EVEN)
+                        .doubleValue();
         return Math.copySign(rounded, number);
     }
 }

@@ -101,8 +101,7 @@ final class Operators {
         if (value instanceof Undefined undefined) {
             throw undefined.error();
         } else if (!Numbers.is(value)) {
-            throw new JinjaException(
-                    "cannot apply '" + sign + "' to " + Values.describe(value));
+            throw new JinjaException("cannot apply '" + sign + "' to " + Values.describe(value));
         } else if (value instanceof Double d) {
             return sign.equals("-") ? -d : d;
         }

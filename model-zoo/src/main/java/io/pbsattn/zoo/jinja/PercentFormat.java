@@ -206,7 +206,13 @@ final class PercentFormat {
     private String digits(BigInteger value, char form, long precision) {
         int radix = FormatSpec.radix(form);
         String digits = radix == 10 ? Numbers.digits(value, out.budget()) : value.toString(radix);
-        String zeros = "0".repeat(Math.max(0, Decimals.digits(Math.max(0, precision), out.budget()) - digits.length()));
+        String zeros =
+                "0"
+                        .repeat(
+                                Math.max(
+                                        0,
+                                        Decimals.digits(Math.max(0, precision), out.budget())
+                                                - digits.length()));
         return form == 'X' ? Characters.upper(zeros + digits) : zeros + digits;
     }
 }

@@ -4,7 +4,9 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 
-/** Python's {@code pprint}: {@link Repr} in lines of 80 characters, with the keys of dicts sorted. */
+/**
+ * Python's {@code pprint}: {@link Repr} in lines of 80 characters, with the keys of dicts sorted.
+ */
 final class PrettyPrint {
 
     private static final int WIDTH = 80;
@@ -33,7 +35,9 @@ final class PrettyPrint {
             entries.sort((a, b) -> compare(a.getKey(), b.getKey()));
             entries.forEach(entry -> sorted.put(entry.getKey(), sorted(entry.getValue())));
             result = sorted;
-        } else if (value instanceof List<?> list && !(value instanceof Range) && !(value instanceof Group)) {
+        } else if (value instanceof List<?> list
+                && !(value instanceof Range)
+                && !(value instanceof Group)) {
             budget.items(list.size());
             List<Object> items = new ArrayList<>();
             list.forEach(item -> items.add(sorted(item)));
@@ -77,7 +81,9 @@ final class PrettyPrint {
         } else if (value instanceof Tuple tuple && !(value instanceof Group)) {
             String close = tuple.size() == 1 ? ",)" : ")";
             writeItems("(", tuple, close, indent + 1, allowance + close.length());
-        } else if (value instanceof List<?> list && !(value instanceof Range) && !(value instanceof Group)) {
+        } else if (value instanceof List<?> list
+                && !(value instanceof Range)
+                && !(value instanceof Group)) {
             writeItems("[", list, "]", indent + 1, allowance + 1);
         } else if (value instanceof String string && !string.isEmpty()) {
             writeString(string, indent, allowance, outermost);

@@ -68,7 +68,8 @@ final class SequenceFilters {
                 });
     }
 
-    private static Iterator<Object> mapped(Iterator<Object> items, Function<Object, Object> change) {
+    private static Iterator<Object> mapped(
+            Iterator<Object> items, Function<Object, Object> change) {
         return new Iterator<>() {
             @Override
             public boolean hasNext() {
@@ -151,8 +152,10 @@ final class SequenceFilters {
         if (attribute != null) {
             items.replaceAll(selector::of);
         }
-        boolean isMarkup = separator instanceof Markup || items.stream().anyMatch(Markup.class::isInstance);
-        return Text.join(separator, items, arguments.scope().escapes() && isMarkup, arguments.budget());
+        boolean isMarkup =
+                separator instanceof Markup || items.stream().anyMatch(Markup.class::isInstance);
+        return Text.join(
+                separator, items, arguments.scope().escapes() && isMarkup, arguments.budget());
     }
 
     private static Dict dict(Object value, String filter) {
@@ -182,7 +185,8 @@ final class SequenceFilters {
         if (!by.equals("key") && !by.equals("value")) {
             throw arguments.error("by", "expected 'key' or 'value'");
         }
-        Selector selector = Selector.of(by.equals("key") ? 0L : 1L, null, !exactCase, arguments.scope());
+        Selector selector =
+                Selector.of(by.equals("key") ? 0L : 1L, null, !exactCase, arguments.scope());
         DictView entries = new DictView(DictView.Kind.ITEMS, dict(value, "dictsort"));
         List<Object> items = Sequences.list(entries, arguments.budget());
         return sorted(items, selector::of, reverse, arguments.budget());
@@ -328,7 +332,10 @@ final class SequenceFilters {
 
     private static Object batch(Iterator<Object> items, Object size, Object fill, Budget budget) {
         List<Object> batch = new ArrayList<>();
-        while (items.hasNext() && (batch.isEmpty() || !Numbers.is(size) || !Numbers.equal((long) batch.size(), size))) {
+        while (items.hasNext()
+                && (batch.isEmpty()
+                        || !Numbers.is(size)
+                        || !Numbers.equal((long) batch.size(), size))) {
             budget.items(1);
             batch.add(items.next());
         }
@@ -347,7 +354,8 @@ final class SequenceFilters {
         return later(() -> slices(Sequences.list(value, budget), count, fill, budget).iterator());
     }
 
-    private static List<Object> slices(List<Object> items, Object count, Object fill, Budget budget) {
+    private static List<Object> slices(
+            List<Object> items, Object count, Object fill, Budget budget) {
         long slices = Numbers.index(count, "slice: slices");
         if (slices == 0) {
             throw new JinjaException("slice: expected another number than zero");
@@ -371,7 +379,8 @@ final class SequenceFilters {
 
     private static Object map(Object value, Arguments arguments) {
         boolean byAttribute = !arguments.hasNext();
-        Object attribute = byAttribute ? arguments.takeNamed("attribute", Attributes.MISSING) : null;
+        Object attribute =
+                byAttribute ? arguments.takeNamed("attribute", Attributes.MISSING) : null;
         Object missing = byAttribute ? arguments.takeNamed("default", null) : null;
         Object name = byAttribute ? null : arguments.next("filter");
         List<Object> rest = arguments.rest();
@@ -402,7 +411,8 @@ final class SequenceFilters {
                 });
     }
 
-    private static Object select(Object value, Arguments arguments, boolean byAttribute, boolean wanted) {
+    private static Object select(
+            Object value, Arguments arguments, boolean byAttribute, boolean wanted) {
         List<Object> rest = arguments.rest();
         Map<String, Object> named = arguments.restNamed();
         Scope scope = arguments.scope();

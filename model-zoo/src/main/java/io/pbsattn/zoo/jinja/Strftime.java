@@ -49,7 +49,9 @@ final class Strftime {
         while (end < format.length() && Character.isDigit(format.charAt(end))) {
             ++end;
         }
-        return end < format.length() && end - start < 12 && isKnown(format, start, end) ? end + 1 : -1;
+        return end < format.length() && end - start < 12 && isKnown(format, start, end)
+                ? end + 1
+                : -1;
     }
 
     /** Python's own three directives have no flags. */
@@ -72,9 +74,13 @@ final class Strftime {
             if (flag == '^') {
                 text = Characters.upper(text);
             } else if (flag == '#') {
-                text = "pZ".indexOf(letter) >= 0 ? Characters.lower(text) : "aAbBh".indexOf(letter) >= 0 ? Characters.upper(text) : text;
+                text =
+                        "pZ".indexOf(letter) >= 0
+                                ? Characters.lower(text)
+                                : "aAbBh".indexOf(letter) >= 0 ? Characters.upper(text) : text;
             } else {
-                padding = padding == ' ' && "kle".indexOf(letter) < 0 && flag != '0' ? padding : flag;
+                padding =
+                        padding == ' ' && "kle".indexOf(letter) < 0 && flag != '0' ? padding : flag;
             }
         }
         pad(letter, text, padding, digits.isEmpty() ? -1 : Integer.parseInt(digits));

@@ -59,7 +59,9 @@ final class StringLiteral {
     private void octal() {
         int from = --at;
         int code = 0;
-        while (at < literal.length() && at < from + 3 && "01234567".indexOf(literal.charAt(at)) >= 0) {
+        while (at < literal.length()
+                && at < from + 3
+                && "01234567".indexOf(literal.charAt(at)) >= 0) {
             code = code * 8 + literal.charAt(at++) - '0';
         }
         text.appendCodePoint(code);

@@ -15,7 +15,16 @@ final class StringMethods {
 
     /** Methods that escape their arguments where the string is HTML. */
     private static final Set<String> ESCAPING =
-            Set.of("replace", "ljust", "rjust", "lstrip", "rstrip", "center", "strip", "removeprefix", "removesuffix");
+            Set.of(
+                    "replace",
+                    "ljust",
+                    "rjust",
+                    "lstrip",
+                    "rstrip",
+                    "center",
+                    "strip",
+                    "removeprefix",
+                    "removesuffix");
 
     /** Methods that make no other string, besides those that begin with {@code is}. */
     private static final Set<String> READING =
@@ -107,7 +116,8 @@ final class StringMethods {
 
     private static Arguments escaped(String name, Arguments arguments) {
         if (ESCAPING.contains(name)) {
-            return arguments.map(value -> Text.is(value) ? Markup.escape(value, arguments.budget()) : value);
+            return arguments.map(
+                    value -> Text.is(value) ? Markup.escape(value, arguments.budget()) : value);
         } else if (name.equals("join")) {
             Object items = arguments.next("iterable");
             List<Object> escaped = new ArrayList<>();
@@ -134,7 +144,8 @@ final class StringMethods {
     private static Object format(Object string, Arguments arguments) {
         Dict named = new Dict(arguments.budget());
         arguments.restNamed().forEach(named::put);
-        return Text.like(string, BraceFormat.format(string, arguments.rest(), named, arguments.scope()));
+        return Text.like(
+                string, BraceFormat.format(string, arguments.rest(), named, arguments.scope()));
     }
 
     private static Object formatMap(Object string, Arguments arguments) {
@@ -150,8 +161,7 @@ final class StringMethods {
         Object chars = arguments.next("chars", null);
         String stripped = chars == null ? null : arguments.asText("chars", chars);
         arguments.budget().search(string.length(), stripped == null ? 1 : stripped.length());
-        IntPredicate isIn =
-                stripped == null ? Characters::isSpace : c -> stripped.indexOf(c) >= 0;
+        IntPredicate isIn = stripped == null ? Characters::isSpace : c -> stripped.indexOf(c) >= 0;
         int from = 0;
         int to = string.length();
         while (start && from < to && isIn.test(string.codePointAt(from))) {
@@ -175,7 +185,9 @@ final class StringMethods {
         if (wanted.isEmpty()) {
             throw arguments.error("sep", "expected a string that is not empty");
         }
-        return fromEnd ? lastSplit(string, wanted, most, budget) : split(string, wanted, most, budget);
+        return fromEnd
+                ? lastSplit(string, wanted, most, budget)
+                : split(string, wanted, most, budget);
     }
 
     /** Words with white space between them; the last one is all that is left at a limit. */
@@ -190,7 +202,8 @@ final class StringMethods {
                 return words;
             }
             int from = at;
-            while (at < string.length() && (words.size() == limit || !Characters.isSpace(string.charAt(at)))) {
+            while (at < string.length()
+                    && (words.size() == limit || !Characters.isSpace(string.charAt(at)))) {
                 ++at;
             }
             budget.items(1);
@@ -208,7 +221,8 @@ final class StringMethods {
                 return words;
             }
             int to = at;
-            while (at > 0 && (words.size() == limit || !Characters.isSpace(string.charAt(at - 1)))) {
+            while (at > 0
+                    && (words.size() == limit || !Characters.isSpace(string.charAt(at - 1)))) {
                 --at;
             }
             budget.items(1);
@@ -230,7 +244,8 @@ final class StringMethods {
         return parts;
     }
 
-    private static List<Object> lastSplit(String string, String separator, long limit, Budget budget) {
+    private static List<Object> lastSplit(
+            String string, String separator, long limit, Budget budget) {
         List<Object> parts = new ArrayList<>();
         budget.search(string.length(), separator.length());
         int to = string.length();
@@ -282,7 +297,10 @@ final class StringMethods {
         int at = Search.first(string, separator, 0, arguments.budget());
         return at < 0
                 ? Tuple.of(string, "", "")
-                : Tuple.of(string.substring(0, at), separator, string.substring(at + separator.length()));
+                : Tuple.of(
+                        string.substring(0, at),
+                        separator,
+                        string.substring(at + separator.length()));
     }
 
     private static Tuple lastPartition(String string, Arguments arguments) {
@@ -290,7 +308,10 @@ final class StringMethods {
         int at = Search.last(string, separator, string.length(), arguments.budget());
         return at < 0
                 ? Tuple.of("", "", string)
-                : Tuple.of(string.substring(0, at), separator, string.substring(at + separator.length()));
+                : Tuple.of(
+                        string.substring(0, at),
+                        separator,
+                        string.substring(at + separator.length()));
     }
 
     /** A part of a string, and what is looked for in it. */
@@ -300,14 +321,19 @@ final class StringMethods {
             return of(string, arguments, arguments.asText("sub", arguments.next("sub")));
         }
 
-        /** The part between the arguments start and end; one that begins behind its end has nothing. */
+        /**
+         * The part between the arguments start and end; one that begins behind its end has nothing.
+         */
         static Part of(String string, Arguments arguments, Object wanted) {
             long length = Text.length(string);
             Object from = arguments.next("start", null);
             Object to = arguments.next("end", null);
             long start = from == null ? 0 : bound(from, length);
             long end = to == null ? length : Math.min(length, bound(to, length));
-            String text = start > end ? null : string.substring(Text.index(string, start), Text.index(string, end));
+            String text =
+                    start > end
+                            ? null
+                            : string.substring(Text.index(string, start), Text.index(string, end));
             return new Part(text, wanted, start, arguments.budget());
         }
 
@@ -321,7 +347,9 @@ final class StringMethods {
         }
 
         long last() {
-            return text == null ? -1 : position(Search.last(text, Text.of(wanted), text.length(), budget));
+            return text == null
+                    ? -1
+                    : position(Search.last(text, Text.of(wanted), text.length(), budget));
         }
 
         private long position(int index) {
@@ -335,7 +363,9 @@ final class StringMethods {
             }
             budget.search(text.length(), searched.length());
             long count = 0;
-            for (int at = text.indexOf(searched); at >= 0; at = text.indexOf(searched, at + searched.length())) {
+            for (int at = text.indexOf(searched);
+                    at >= 0;
+                    at = text.indexOf(searched, at + searched.length())) {
                 ++count;
             }
             return count;
@@ -356,7 +386,9 @@ final class StringMethods {
         boolean found = false;
         for (Object option : options) {
             String text = arguments.asText("prefix", option);
-            found |= part.text != null && (atStart ? part.text.startsWith(text) : part.text.endsWith(text));
+            found |=
+                    part.text != null
+                            && (atStart ? part.text.startsWith(text) : part.text.endsWith(text));
         }
         return found;
     }
@@ -365,11 +397,17 @@ final class StringMethods {
         String old = arguments.nextText("old");
         String replacement = arguments.nextText("new");
         Object count = arguments.next("count", -1L);
-        return replace(string, old, replacement, Numbers.index(count, "str.replace: count"), arguments.budget());
+        return replace(
+                string,
+                old,
+                replacement,
+                Numbers.index(count, "str.replace: count"),
+                arguments.budget());
     }
 
     /** Replaces up to a number of times; all if it is negative. */
-    static String replace(String string, String old, String replacement, long count, Budget budget) {
+    static String replace(
+            String string, String old, String replacement, long count, Budget budget) {
         long most = count < 0 ? Long.MAX_VALUE : count;
         TextBuilder out = new TextBuilder(budget);
         if (old.isEmpty()) {
@@ -444,7 +482,10 @@ final class StringMethods {
         int first = string.codePointAt(0);
         String lower = Characters.lower(string);
         int from = Characters.lower(Character.toString(first)).length();
-        return new TextBuilder(arguments.budget()).append(Characters.title(first)).append(lower.substring(from)).toString();
+        return new TextBuilder(arguments.budget())
+                .append(Characters.title(first))
+                .append(lower.substring(from))
+                .toString();
     }
 
     private static String pad(String string, Arguments arguments, Side side) {
@@ -464,7 +505,11 @@ final class StringMethods {
                     case RIGHT -> 0;
                     case BOTH -> missing / 2 + (missing & width & 1);
                 };
-        return new TextBuilder(budget).repeat(fill, left).append(string).repeat(fill, missing - left).toString();
+        return new TextBuilder(budget)
+                .repeat(fill, left)
+                .append(string)
+                .repeat(fill, missing - left)
+                .toString();
     }
 
     private static String zeros(String string, Arguments arguments) {
@@ -515,19 +560,26 @@ final class StringMethods {
         }
         int first = string.codePointAt(0);
         return (first == '_' || Character.isUnicodeIdentifierStart(first))
-                && string.codePoints().allMatch(c -> c == '_' || (Character.isUnicodeIdentifierPart(c) && !Character.isIdentifierIgnorable(c)));
+                && string.codePoints()
+                        .allMatch(
+                                c ->
+                                        c == '_'
+                                                || (Character.isUnicodeIdentifierPart(c)
+                                                        && !Character.isIdentifierIgnorable(c)));
     }
 
     /** Whether there are letters with a case, and all are large. */
     static boolean isUpper(String string) {
         return string.codePoints().anyMatch(Character::isUpperCase)
-                && string.codePoints().noneMatch(c -> Character.isLowerCase(c) || Character.isTitleCase(c));
+                && string.codePoints()
+                        .noneMatch(c -> Character.isLowerCase(c) || Character.isTitleCase(c));
     }
 
     /** Whether there are letters with a case, and all are small. */
     static boolean isLower(String string) {
         return string.codePoints().anyMatch(Character::isLowerCase)
-                && string.codePoints().noneMatch(c -> Character.isUpperCase(c) || Character.isTitleCase(c));
+                && string.codePoints()
+                        .noneMatch(c -> Character.isUpperCase(c) || Character.isTitleCase(c));
     }
 
     private static boolean isTitle(String string) {

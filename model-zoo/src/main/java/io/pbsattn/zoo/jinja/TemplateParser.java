@@ -371,9 +371,11 @@ final class TemplateParser {
             String name = tokens.name();
             Expression missing = tokens.take("=") ? expressions.expression() : null;
             boolean afterDefault =
-                    !parameters.isEmpty() && parameters.get(parameters.size() - 1).missing() != null;
+                    !parameters.isEmpty()
+                            && parameters.get(parameters.size() - 1).missing() != null;
             if (!known.add(name) || CONSTANTS.contains(name) || (afterDefault && missing == null)) {
-                throw new JinjaException("parameter '" + name + "' is there twice or lacks a default")
+                throw new JinjaException(
+                                "parameter '" + name + "' is there twice or lacks a default")
                         .at(tag.line());
             }
             names.parameter(name);

@@ -32,7 +32,8 @@ final class Tests {
         TESTS.put("upper", (v, a) -> StringMethods.isUpper(scanned(v, a)));
         TESTS.put("odd", (v, a) -> Equality.equal(rest(v, 2L, a), 1L, a.budget()));
         TESTS.put("even", (v, a) -> Equality.equal(rest(v, 2L, a), 0L, a.budget()));
-        TESTS.put("divisibleby", (v, a) -> Equality.equal(rest(v, a.take("num"), a), 0L, a.budget()));
+        TESTS.put(
+                "divisibleby", (v, a) -> Equality.equal(rest(v, a.take("num"), a), 0L, a.budget()));
         TESTS.put("sameas", (v, a) -> isSame(v, a.take("other"), a));
         TESTS.put("in", (v, a) -> Equality.contains(a.take("seq"), v, a.budget()));
         comparison("==", "eq", "equalto");
@@ -79,7 +80,10 @@ final class Tests {
     }
 
     private static boolean isSequence(Object value) {
-        return Text.is(value) || value instanceof List || value instanceof Dict || value instanceof Undefined;
+        return Text.is(value)
+                || value instanceof List
+                || value instanceof Dict
+                || value instanceof Undefined;
     }
 
     private static String scanned(Object value, Arguments arguments) {
@@ -101,7 +105,9 @@ final class Tests {
 
     /** Whether two values are one object; small and constant values are. */
     private static boolean isSame(Object a, Object b, Arguments arguments) {
-        boolean areConstants = (Text.is(a) && Text.is(b)) || (Numbers.is(a) && Numbers.is(b) && a.getClass() == b.getClass());
+        boolean areConstants =
+                (Text.is(a) && Text.is(b))
+                        || (Numbers.is(a) && Numbers.is(b) && a.getClass() == b.getClass());
         return a == b || (areConstants && Equality.equal(a, b, arguments.budget()));
     }
 }

@@ -69,6 +69,8 @@ final class Text {
 
     /** The index of a character as Java counts them. */
     static int index(String text, long position) {
-        return text.length() <= position && length(text) <= position ? text.length() : text.offsetByCodePoints(0, (int) position);
+        return text.length() <= position && length(text) <= position
+                ? text.length()
+                : text.offsetByCodePoints(0, (int) position);
     }
 }

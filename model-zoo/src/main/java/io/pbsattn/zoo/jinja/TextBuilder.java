@@ -39,7 +39,8 @@ final class TextBuilder {
     TextBuilder repeat(String more, long count) {
         if (count > 0 && !more.isEmpty()) {
             if (count > Integer.MAX_VALUE / more.length()) {
-                throw new JinjaException("a text of more than " + Integer.MAX_VALUE + " characters");
+                throw new JinjaException(
+                        "a text of more than " + Integer.MAX_VALUE + " characters");
             }
             budget.characters(count * more.length());
             text.append(more.repeat((int) count));

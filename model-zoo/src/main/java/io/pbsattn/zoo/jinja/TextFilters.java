@@ -34,10 +34,13 @@ final class TextFilters {
         throw new JinjaException(filter + ": expected a string, found " + Values.describe(value));
     }
 
-    private static Object method(Object value, String method, Arguments arguments, Object... given) {
+    private static Object method(
+            Object value, String method, Arguments arguments, Object... given) {
         Object string = Text.soft(value, arguments.budget());
         return StringMethods.call(
-                string, method, new Arguments(arguments.scope(), Tuple.of(given), Map.of()).of(method));
+                string,
+                method,
+                new Arguments(arguments.scope(), Tuple.of(given), Map.of()).of(method));
     }
 
     private static Object trim(Object value, Arguments arguments) {
@@ -55,11 +58,24 @@ final class TextFilters {
         Object most = count == null ? -1L : count;
         Budget budget = arguments.budget();
         if (!arguments.scope().escapes()) {
-            return method(Text.str(value, budget), "replace", arguments, Text.str(old, budget), Text.str(replacement, budget), most);
+            return method(
+                    Text.str(value, budget),
+                    "replace",
+                    arguments,
+                    Text.str(old, budget),
+                    Text.str(replacement, budget),
+                    most);
         }
-        boolean isMarkup = value instanceof Markup || old instanceof Markup || replacement instanceof Markup;
+        boolean isMarkup =
+                value instanceof Markup || old instanceof Markup || replacement instanceof Markup;
         Object string = isMarkup ? new Markup(Markup.escape(value, budget)) : value;
-        return method(string, "replace", arguments, Text.soft(old, budget), Text.soft(replacement, budget), most);
+        return method(
+                string,
+                "replace",
+                arguments,
+                Text.soft(old, budget),
+                Text.soft(replacement, budget),
+                most);
     }
 
     /** Words begin behind white space, hyphens and opening brackets. */
@@ -106,7 +122,12 @@ final class TextFilters {
         boolean first = arguments.flag("first", false);
         boolean blank = arguments.flag("blank", false);
         Budget budget = arguments.budget();
-        String margin = Text.is(width) ? Text.of(width) : new TextBuilder(budget).repeat(" ", Numbers.index(width, "indent: width")).toString();
+        String margin =
+                Text.is(width)
+                        ? Text.of(width)
+                        : new TextBuilder(budget)
+                                .repeat(" ", Numbers.index(width, "indent: width"))
+                                .toString();
         boolean isMarkup = value instanceof Markup;
         margin = isMarkup ? Markup.escape(Text.like(width, margin), budget) : margin;
         TextBuilder out = new TextBuilder(budget).append(first ? margin : "");
@@ -127,7 +148,8 @@ final class TextFilters {
         long leeway = given == null ? 5 : Numbers.index(given, "truncate: leeway");
         long kept = length - Text.length(end);
         if (kept < 0 || leeway < 0) {
-            throw new JinjaException("truncate: expected a length of at least the end's, and a leeway of 0 or more");
+            throw new JinjaException(
+                    "truncate: expected a length of at least the end's, and a leeway of 0 or more");
         }
         if (Sequences.length(value, arguments.budget()) - leeway <= length) {
             return value;
@@ -163,7 +185,8 @@ final class TextFilters {
         String between = separator == null ? "\n" : arguments.asText("wrapstring", separator);
         List<Object> wrapped = new ArrayList<>();
         for (Object line : StringMethods.lines(text("wordwrap", value), false, budget)) {
-            List<Object> lines = new WordWrap(width, breaksWords, breaksHyphens, budget).wrap((String) line);
+            List<Object> lines =
+                    new WordWrap(width, breaksWords, breaksHyphens, budget).wrap((String) line);
             wrapped.add(Text.join(between, lines, false, budget));
         }
         return Text.join(between, wrapped, false, budget);

@@ -70,7 +70,8 @@ final class WordWrap {
     private int end(String chunk, long room) {
         int end = Text.index(chunk, room);
         int hyphen = breaksHyphens ? chunk.lastIndexOf('-', end - 1) : -1;
-        boolean breaks = hyphen > 0 && end > 0 && chunk.substring(0, hyphen).chars().anyMatch(c -> c != '-');
+        boolean breaks =
+                hyphen > 0 && end > 0 && chunk.substring(0, hyphen).chars().anyMatch(c -> c != '-');
         return breaks ? hyphen + 1 : end;
     }
 
@@ -110,8 +111,11 @@ final class WordWrap {
         boolean before =
                 text.charAt(i - 1) == '-'
                         && isLetter(text, i - 2)
-                        && (isLetter(text, i - 3) || (isAt(text, i - 3, '-') && isLetter(text, i - 4)));
-        return before && isLetter(text, i) && (isLetter(text, i + 1) || (isAt(text, i + 1, '-') && isLetter(text, i + 2)));
+                        && (isLetter(text, i - 3)
+                                || (isAt(text, i - 3, '-') && isLetter(text, i - 4)));
+        return before
+                && isLetter(text, i)
+                && (isLetter(text, i + 1) || (isAt(text, i + 1, '-') && isLetter(text, i + 2)));
     }
 
     /** At the beginning or the end of two hyphens or more between words. */
@@ -133,11 +137,15 @@ final class WordWrap {
     }
 
     private static boolean isLetter(String text, int i) {
-        return i >= 0 && i < text.length() && (text.charAt(i) == '_' || Characters.isAlphanumeric(text.charAt(i))) && !Characters.isDecimal(text.charAt(i));
+        return i >= 0
+                && i < text.length()
+                && (text.charAt(i) == '_' || Characters.isAlphanumeric(text.charAt(i)))
+                && !Characters.isDecimal(text.charAt(i));
     }
 
     private static boolean isPart(String text, int i) {
-        return i < text.length() && (text.charAt(i) == '_' || Characters.isAlphanumeric(text.charAt(i)));
+        return i < text.length()
+                && (text.charAt(i) == '_' || Characters.isAlphanumeric(text.charAt(i)));
     }
 
     private static boolean isWord(String text, int i) {

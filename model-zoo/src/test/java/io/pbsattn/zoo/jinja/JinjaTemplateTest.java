@@ -76,14 +76,20 @@ public class JinjaTemplateTest {
             {"{% if x %}\n{% set true = 1 %}{% endif %}", "line 2: 'true' cannot be set"},
             {"{{ 1 }}\n{% set a = 1 2 %}", "line 2: expected '%}', found '2'"},
             {"\n{% for x in y %}\n", "line 2: tag 'for' has no end"},
-            {"{% for x in [1] %}\n{% set loop = 1 %}{% endfor %}", "line 2: 'loop' cannot be set in a loop"},
+            {
+                "{% for x in [1] %}\n{% set loop = 1 %}{% endfor %}",
+                "line 2: 'loop' cannot be set in a loop"
+            },
             {"\n{% break %}", "line 2: 'break' stands in no loop"},
             {"\n{% frob %}", "line 2: unknown or unsupported tag 'frob'"},
             {"\n{{ x | frob }}", "line 2: unknown filter 'frob'"},
             {"{% if true %}\n{{ x | frob }}{% endif %}", "line 2: unknown filter 'frob'"},
             {"\n{{ x is frob }}", "line 2: unknown test 'frob'"},
             {"\n\n{{ '\\x1' }}", "line 3: a string has a broken escape of hexadecimal digits"},
-            {"{% macro f(a, a) %}{% endmacro %}", "line 1: parameter 'a' is there twice or lacks a default"},
+            {
+                "{% macro f(a, a) %}{% endmacro %}",
+                "line 1: parameter 'a' is there twice or lacks a default"
+            },
             {"\n{{ raise_exception('no') }}", "line 2: no"},
         };
     }
@@ -105,19 +111,30 @@ public class JinjaTemplateTest {
             {"{{ ('x' * 4294967297) | length }}", "a text of more than"},
             {"{{ 'x' * 2147483647 }}", "too"},
             {"{{ [1] * 2147483647 }}", "too many values"},
-            {"{{ 10 ** 10 ** 5 }}", "an integer of more than"},
+            {"{{ 10 ** 99999 }}", "an integer of more than"},
             {"{{ 2 ** 65536 }}", "an integer of more than 65536 bits"},
             {"{{ 'x'.center(2147483647) }}", "too"},
             {"{{ '%.999999999f' % 1.5 }}", "a number of more than"},
             {"{{ [1] | batch(2147483647, 0) | list }}", "too many steps"},
             {"{{ [1] | tojson(indent=2147483647) }}", "too"},
-            {"{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}", "too many steps"},
+            {
+                "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}",
+                "too many steps"
+            },
             {"{% for a in range(99999) %}{{ 'x' * 99999 }}{% endfor %}", "too much text"},
             {grow + "{% set n.s = n.s + n.s %}{% endfor %}", "too many values"},
             {grow + "{% set n.s = [n.s, n.s] %}{% endfor %}{{ n.s }}", "too"},
             {grow + "{% set n.s = n.s ~ n.s %}{% endfor %}{{ n.s }}", "too much text"},
-            {"{% set n = namespace(s=1) %}{% for i in range(9999) %}{% set n.s = [n.s] %}{% endfor %}{{ n.s | tojson }}", "deep"},
-            {"{% set n = namespace(s=[1]) %}{% for i in range(9999) %}{% set n.s = n.s | select %}{% endfor %}{{ n.s | list }}", "deep"},
+            {
+                "{% set n = namespace(s=1) %}{% for i in range(9999) %}{% set n.s = [n.s] %}{%"
+                        + " endfor %}{{ n.s | tojson }}",
+                "deep"
+            },
+            {
+                "{% set n = namespace(s=[1]) %}{% for i in range(9999) %}{% set n.s = n.s | select"
+                        + " %}{% endfor %}{{ n.s | list }}",
+                "deep"
+            },
             {"{% set n = namespace() %}{% set n.n = n %}{{ n }}", "deep"},
             {"{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}", "deep"},
             {"{% for x in [1] recursive %}{{ loop([1]) }}{% endfor %}", "deep"},
@@ -150,7 +167,8 @@ public class JinjaTemplateTest {
     @Test
     public void excessOfMessagesIsRefusedOrHarmless() {
         Map<String, Object> numbers = Map.of("x", "1e300000000", "y", "9".repeat(100_000));
-        Assert.assertEquals(render("{{ x | int }} {{ y | int(-1) }} {{ y | float }}", numbers), "0 -1 inf");
+        Assert.assertEquals(
+                render("{{ x | int }} {{ y | int(-1) }} {{ y | float }}", numbers), "0 -1 inf");
         Object nest = 1;
         for (int i = 0; i < 100_000; ++i) {
             nest = List.of(nest);

@@ -24,11 +24,30 @@ final class TemplateMutator {
     /** What makes large values and deep ones. */
     private static final List<String> EXTREMES =
             List.of(
-                    "99999999999999999999", "-1", "1e308", "2 ** 62", "10 ** 9", "range(99999)",
-                    "* 999999", "** 99", "| list", "| string", "| tojson", "[::-1]", "x * n",
-                    "{% for i in range(9999) %}", "{% endfor %}", "{% set x = [x, x] %}",
-                    "{% set s = s ~ s %}", "{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}",
-                    "(((((", ")))))", "\\ud800", "'%999d' %", "'{:999}'.format(", "\ud83d\ude00");
+                    "99999999999999999999",
+                    "-1",
+                    "1e308",
+                    "2 ** 62",
+                    "10 ** 9",
+                    "range(99999)",
+                    "* 999999",
+                    "** 99",
+                    "| list",
+                    "| string",
+                    "| tojson",
+                    "[::-1]",
+                    "x * n",
+                    "{% for i in range(9999) %}",
+                    "{% endfor %}",
+                    "{% set x = [x, x] %}",
+                    "{% set s = s ~ s %}",
+                    "{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}",
+                    "(((((",
+                    ")))))",
+                    "\\ud800",
+                    "'%999d' %",
+                    "'{:999}'.format(",
+                    "\ud83d\ude00");
 
     private final List<String> pieces = new ArrayList<>();
     private final Random random;
@@ -88,6 +107,7 @@ final class TemplateMutator {
         for (int i = 0; i < runs; ++i) {
             written += renders(mutator.next(), context) ? 1 : 0;
         }
-        System.out.println(runs + " templates: " + written + " written, " + (runs - written) + " refused");
+        System.out.println(
+                runs + " templates: " + written + " written, " + (runs - written) + " refused");
     }
 }

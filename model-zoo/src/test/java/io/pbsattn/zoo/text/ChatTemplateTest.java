@@ -115,7 +115,8 @@ public class ChatTemplateTest {
         Files.writeString(config, "{\"chat_template\": [{\"name\": \"default\"}]}");
         expect(folder, config + ": key 'chat_template'");
         Files.writeString(config, "{\"chat_template\": \"a\\n{% frob %}\"}");
-        expectRefusal(folder, config + ": chat_template: line 2: unknown or unsupported tag 'frob'");
+        expectRefusal(
+                folder, config + ": chat_template: line 2: unknown or unsupported tag 'frob'");
         Path file = folder.resolve("chat_template.jinja");
         Files.writeString(file, "{{ x | frob }}");
         expectRefusal(folder, file + ": line 1: unknown filter 'frob'");
