@@ -45,7 +45,7 @@ final class NumberFilters {
                 value instanceof Double d
                         ? d
                         : Text.is(value)
-                                ? Numbers.parseReal(Text.of(value), arguments.budget())
+                                ? NumberText.real(Text.of(value), arguments.budget())
                                 : null;
         if (number == null || !Double.isFinite(number)) {
             if (value instanceof Double && number.isInfinite()) {
@@ -59,7 +59,7 @@ final class NumberFilters {
     private static Object parse(String text, Object base, Arguments arguments) {
         long radix = Numbers.isInteger(base) ? Numbers.index(base, "int: base") : -1;
         boolean isBase = radix == 0 || (radix >= 2 && radix <= 36);
-        return isBase ? Numbers.parseInteger(text, (int) radix, arguments.budget()) : null;
+        return isBase ? NumberText.integer(text, (int) radix, arguments.budget()) : null;
     }
 
     private static Object real(Object value, Arguments arguments) {
@@ -69,8 +69,7 @@ final class NumberFilters {
         } else if (Numbers.is(value)) {
             return Numbers.real(value);
         }
-        Double number =
-                Text.is(value) ? Numbers.parseReal(Text.of(value), arguments.budget()) : null;
+        Double number = Text.is(value) ? NumberText.real(Text.of(value), arguments.budget()) : null;
         return number == null ? missing : number;
     }
 
@@ -107,7 +106,7 @@ final class NumberFilters {
                 Numbers.is(value)
                         ? (Double) Numbers.real(value)
                         : Text.is(value)
-                                ? Numbers.parseReal(Text.of(value), arguments.budget())
+                                ? NumberText.real(Text.of(value), arguments.budget())
                                 : null;
         if (bytes == null || bytes.isNaN()) {
             throw new JinjaException("filesizeformat: expected a number");

@@ -6,8 +6,6 @@ import java.util.function.IntPredicate;
 /** Numbers as templates write them: {@code 1_000}, {@code 0x1f}, {@code 0b1}, {@code 1.5e-7}. */
 final class NumberLiteral {
 
-    private static final int MOST_DIGITS = 4300;
-
     private NumberLiteral() {}
 
     /** Where the float at an index ends, or -1 if there is none. */
@@ -44,7 +42,8 @@ final class NumberLiteral {
         return digits(source, from, c -> c == '0');
     }
 
-    private static int radix(String literal, int from) {
+    /** The base that the second character of a literal names, or 10. */
+    static int radix(String literal, int from) {
         char mark = from + 1 < literal.length() ? literal.charAt(from + 1) : ' ';
         return switch (Character.toLowerCase(mark)) {
             case 'b' -> 2;
@@ -74,8 +73,8 @@ final class NumberLiteral {
     static Object integer(String literal) {
         int radix = radix(literal, 0);
         String digits = literal.replace("_", "").substring(radix == 10 ? 0 : 2);
-        if (digits.length() > MOST_DIGITS) {
-            throw new JinjaException("an integer of more than " + MOST_DIGITS + " digits");
+        if (digits.length() > Numbers.MOST_DIGITS) {
+            throw new JinjaException("an integer of more than " + Numbers.MOST_DIGITS + " digits");
         }
         return Numbers.integer(new BigInteger(digits, radix));
     }

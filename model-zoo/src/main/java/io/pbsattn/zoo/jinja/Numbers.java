@@ -14,7 +14,7 @@ final class Numbers {
     static final int MOST_BITS = 1 << 16;
 
     /** Python reads and writes no longer integers. */
-    private static final int MOST_DIGITS = 4300;
+    static final int MOST_DIGITS = 4300;
 
     /** All integers up to this size are floats too. */
     static final int EXACT_BITS = 53;
@@ -130,136 +130,6 @@ final class Numbers {
             return (long) value;
         }
         return integer(new BigDecimal(value).toBigInteger());
-    }
-
-    /**
-     * Python's {@code int(text, base)}.
-     *
-     * @return the integer, or null if the text is none
-     */
-    static Object parseInteger(String text, int base, Budget budget) {
-        budget.steps(text.length());
-        String digits = plain(text);
-        int from = digits.startsWith("-") || digits.startsWith("+") ? 1 : 0;
-        int radix = base;
-        if (digits.length() > from + 1 && digits.charAt(from) == '0') {
-            int marked =
-                    " b     o       x".indexOf(Character.toLowerCase(digits.charAt(from + 1))) + 1;
-            if (marked > 1 && (base == 0 || base == marked)) {
-                radix = marked;
-                digits = digits.substring(0, from) + digits.substring(from + 2);
-                digits =
-                        digits.startsWith("_", from)
-                                ? digits.substring(0, from) + digits.substring(from + 1)
-                                : digits;
-            }
-        }
-        radix = radix == 0 ? 10 : radix;
-        boolean isDecimal = radix == 10 && base == 0;
-        String number = withoutUnderscores(digits, from, radix);
-        boolean leadingZero =
-                isDecimal
-                        && number != null
-                        && number.length() > from + 1
-                        && number.charAt(from) == '0'
-                        && !number.substring(from).matches("0*");
-        if (number == null || leadingZero || number.length() - from > MOST_DIGITS) {
-            return null;
-        }
-        return integer(new BigInteger(number, radix));
-    }
-
-    /** A number's text without white space around it, and with ASCII's digits. */
-    private static String plain(String text) {
-        int from = 0;
-        int to = Characters.stripEnd(text, text.length());
-        while (from < to && Characters.isSpace(text.charAt(from))) {
-            ++from;
-        }
-        StringBuilder plain = new StringBuilder();
-        text.substring(from, to)
-                .codePoints()
-                .forEach(
-                        c ->
-                                plain.appendCodePoint(
-                                        c > 0x7f && Characters.isDecimal(c)
-                                                ? '0' + Character.digit(c, 10)
-                                                : c));
-        return plain.toString();
-    }
-
-    /** Digits without the single underscores between them, or null if there is anything else. */
-    private static String withoutUnderscores(String digits, int from, int radix) {
-        StringBuilder number = new StringBuilder(digits.substring(0, from));
-        boolean afterDigit = false;
-        for (int i = from; i < digits.length(); ++i) {
-            char c = digits.charAt(i);
-            boolean isDigit = c < 0x80 && Character.digit(c, radix) >= 0;
-            if (!isDigit && !(c == '_' && afterDigit)) {
-                return null;
-            }
-            if (isDigit) {
-                number.append(c);
-            }
-            afterDigit = isDigit;
-        }
-        return afterDigit ? number.toString() : null;
-    }
-
-    /**
-     * Python's {@code float(text)}.
-     *
-     * @return the number, or null if the text is none
-     */
-    static Double parseReal(String text, Budget budget) {
-        budget.steps(text.length());
-        String number = plain(text);
-        int from = number.startsWith("-") || number.startsWith("+") ? 1 : 0;
-        String word = Characters.lower(number.substring(from));
-        if (word.equals("inf") || word.equals("infinity")) {
-            return number.startsWith("-") ? Double.NEGATIVE_INFINITY : Double.POSITIVE_INFINITY;
-        } else if (word.equals("nan")) {
-            return Double.NaN;
-        }
-        return isReal(number, from) ? Double.parseDouble(number.replace("_", "")) : null;
-    }
-
-    /** Digits with at most one point between or around them, and perhaps an exponent. */
-    private static boolean isReal(String number, int from) {
-        int mantissa = digitsEnd(number, from);
-        int end = mantissa;
-        boolean hasDigits = mantissa > from;
-        if (number.startsWith(".", end)) {
-            int fraction = digitsEnd(number, end + 1);
-            hasDigits |= fraction > end + 1;
-            end = fraction;
-        }
-        if (end < number.length() && "eE".indexOf(number.charAt(end)) >= 0) {
-            int sign = end + 1;
-            sign += sign < number.length() && "+-".indexOf(number.charAt(sign)) >= 0 ? 1 : 0;
-            int exponent = digitsEnd(number, sign);
-            hasDigits &= exponent > sign;
-            end = exponent;
-        }
-        return hasDigits && end == number.length();
-    }
-
-    private static int digitsEnd(String number, int from) {
-        int end = from;
-        while (end < number.length()) {
-            char c = number.charAt(end);
-            boolean between =
-                    c == '_'
-                            && end > from
-                            && number.charAt(end - 1) != '_'
-                            && end + 1 < number.length()
-                            && Character.digit(number.charAt(end + 1), 10) >= 0;
-            if (!between && (c < '0' || c > '9')) {
-                break;
-            }
-            ++end;
-        }
-        return end;
     }
 
     /** Python's {@code round}: half to even, of the exact value. */

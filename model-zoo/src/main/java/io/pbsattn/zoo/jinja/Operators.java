@@ -69,11 +69,18 @@ final class Operators {
         if (Numbers.is(a) && Numbers.is(b)) {
             return numbers("*", a, b, budget);
         } else if (Numbers.isInteger(a) && (Text.is(b) || isList(b) || b instanceof Tuple)) {
-            return repeat(b, Math.max(0, Numbers.index(a, "*")), budget);
+            return repeat(b, times(a), budget);
         } else if (Numbers.isInteger(b) && (Text.is(a) || isList(a) || a instanceof Tuple)) {
-            return repeat(a, Math.max(0, Numbers.index(b, "*")), budget);
+            return repeat(a, times(b), budget);
         }
         throw wrongOperands("*", a, b);
+    }
+
+    private static long times(Object integer) {
+        if (integer instanceof BigInteger) {
+            throw new JinjaException("'*': too many times");
+        }
+        return Math.max(0, Numbers.small(integer));
     }
 
     private static Object repeat(Object value, long times, Budget budget) {

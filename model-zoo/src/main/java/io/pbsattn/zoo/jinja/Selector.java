@@ -47,7 +47,7 @@ final class Selector {
         if (!isIndex) {
             return name;
         }
-        Object index = Numbers.parseInteger(name, 10, budget);
+        Object index = NumberText.integer(name, 10, budget);
         if (index == null) {
             throw new JinjaException("'" + name + "' is no index");
         }

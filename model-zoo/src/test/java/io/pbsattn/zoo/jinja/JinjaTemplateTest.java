@@ -15,23 +15,45 @@ public class JinjaTemplateTest {
 
     @DataProvider
     public Object[][] constructs() throws IOException {
+        return cases("jinja.json");
+    }
+
+    /** Templates that {@code src/test/python/jinja_grammar.py} has made at random. */
+    @DataProvider
+    public Object[][] random() throws IOException {
+        return cases("random.json");
+    }
+
+    private static Object[][] cases(String file) throws IOException {
+        JsonObject data = ChatData.read(file);
+        Map<String, Object> context = ChatData.map(data.get("context"));
         List<Object[]> cases = new ArrayList<>();
-        for (JsonElement element : ChatData.read("jinja.json").getAsJsonArray("cases")) {
+        for (JsonElement element : data.getAsJsonArray("cases")) {
             JsonObject object = element.getAsJsonObject();
             String text = object.has("text") ? object.get("text").getAsString() : null;
-            cases.add(new Object[] {object.get("template").getAsString(), text});
+            cases.add(new Object[] {object.get("template").getAsString(), text, context});
         }
         return cases.toArray(new Object[0][]);
     }
 
-    /** What Jinja2 renders is rendered the same; where it fails, this fails. */
     @Test(dataProvider = "constructs")
-    public void rendersAsJinja2(String source, String expected) throws IOException {
-        Map<String, Object> context = ChatData.map(ChatData.read("jinja.json").get("context"));
+    public void rendersAsJinja2(String source, String expected, Map<String, Object> context) {
+        check(source, expected, context);
+    }
+
+    @Test(dataProvider = "random")
+    public void rendersAtRandomAsJinja2(
+            String source, String expected, Map<String, Object> context) {
+        check(source, expected, context);
+    }
+
+    /** What Jinja2 renders is rendered the same; where it fails, this fails. */
+    private static void check(String source, String expected, Map<String, Object> context) {
         if (expected == null) {
             JinjaException e =
                     Assert.expectThrows(JinjaException.class, () -> render(source, context));
             Assert.assertTrue(e.getMessage().startsWith("line "), e.getMessage());
+            Assert.assertFalse(e.getMessage().contains("unexpected java"), e.getMessage());
         } else {
             Assert.assertEquals(render(source, context), expected);
         }

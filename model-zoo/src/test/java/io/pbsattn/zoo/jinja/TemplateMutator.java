@@ -1,7 +1,7 @@
 package io.pbsattn.zoo.jinja;
 
 import com.google.gson.JsonElement;
-import io.pbsattn.zoo.ChatData;
+import io.pbsattn.zoo.text.ChatData;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
