@@ -13,6 +13,7 @@ final class Budget {
     static final int DEPTH = 800;
 
     private static final int CHARACTERS_A_STEP = 16;
+    private static final int COMPARED_AT_ONCE = 8;
 
     /** A character of a text that is built, and the room that a builder keeps free. */
     private static final int BYTES_A_CHARACTER = 4;
@@ -51,15 +52,11 @@ final class Budget {
         steps(count / CHARACTERS_A_STEP);
     }
 
-    /** Looks for a text in another, at worst all of it at every index. */
+    /** Looks for a text in another, at worst a good part of it at every index. */
     void search(long textLength, long wantedLength) {
         long starts = Math.max(0, textLength - wantedLength) + 1;
-        scan(
-                wantedLength == 0
-                        ? textLength
-                        : starts > Long.MAX_VALUE / wantedLength
-                                ? Long.MAX_VALUE
-                                : starts * wantedLength / 8 + textLength);
+        scan(textLength);
+        scan(starts * (wantedLength / COMPARED_AT_ONCE));
     }
 
     /** Makes a text. */

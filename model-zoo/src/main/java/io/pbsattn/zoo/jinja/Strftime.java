@@ -13,6 +13,10 @@ import java.util.Locale;
 final class Strftime {
 
     private static final String FLAGS = "-_0^#";
+    private static final String NUMBERS = "CdegGHIjklmMsSuUVwWyY";
+
+    /** Those with blanks in front, the others have zeros. */
+    private static final String BLANK_NUMBERS = "ekl";
 
     private final ZonedDateTime time;
     private final TextBuilder out;
@@ -66,39 +70,34 @@ final class Strftime {
     private void directive(String directive) {
         char letter = directive.charAt(directive.length() - 1);
         String flags = directive.replaceAll("[^-_0^#].*", "");
-        String digits = directive.substring(flags.length(), directive.length() - 1);
+        String width = directive.substring(flags.length(), directive.length() - 1);
+        boolean isNumber = NUMBERS.indexOf(letter) >= 0;
         String text = value(letter);
-        char padding = padding(letter);
+        char padding = isNumber && BLANK_NUMBERS.indexOf(letter) < 0 ? '0' : '_';
         for (int i = 0; i < flags.length(); ++i) {
             char flag = flags.charAt(i);
-            if (flag == '^') {
-                text = Characters.upper(text);
-            } else if (flag == '#') {
-                text =
-                        "pZ".indexOf(letter) >= 0
-                                ? Characters.lower(text)
-                                : "aAbBh".indexOf(letter) >= 0 ? Characters.upper(text) : text;
+            if ("^#".indexOf(flag) >= 0) {
+                text = inCase(flag, letter, text);
             } else {
-                padding =
-                        padding == ' ' && "kle".indexOf(letter) < 0 && flag != '0' ? padding : flag;
+                padding = flag;
             }
         }
-        pad(letter, text, padding, digits.isEmpty() ? -1 : Integer.parseInt(digits));
-    }
-
-    /** What a number is padded with: zeros, or for some letters blanks; texts with nothing. */
-    private static char padding(char letter) {
-        return "kle".indexOf(letter) >= 0 ? '_' : '0';
-    }
-
-    private void pad(char letter, String text, char padding, int width) {
-        boolean isNumber = "CdegGHIjklmMsSuUVwWyY".indexOf(letter) >= 0;
         String plain = isNumber ? text.replaceFirst("^[0 ]+(?=\\d)", "") : text;
-        int wanted = padding == '-' ? 0 : width >= 0 ? width : isNumber ? text.length() : 0;
-        if (width >= 0 && isNumber) {
-            wanted = Math.max(width, padding == '-' ? 0 : text.length());
+        int length = isNumber && padding != '-' ? text.length() : 0;
+        if (!width.isEmpty() && letter != 'z') {
+            length = Math.max(length, Integer.parseInt(width));
         }
-        out.repeat(padding == '_' ? " " : "0", wanted - plain.length()).append(plain);
+        out.repeat(padding == '0' ? "0" : " ", length - plain.length()).append(plain);
+    }
+
+    /** The flag {@code ^} is for large letters, and {@code #} for the other ones. */
+    private static String inCase(char flag, char letter, String text) {
+        if (flag == '^') {
+            return letter == 'P' ? text : Characters.upper(text);
+        } else if ("pZ".indexOf(letter) >= 0) {
+            return Characters.lower(text);
+        }
+        return "aAbBh".indexOf(letter) >= 0 ? Characters.upper(text) : text;
     }
 
     private String value(char letter) {

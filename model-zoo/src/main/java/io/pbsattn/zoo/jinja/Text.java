@@ -67,9 +67,9 @@ final class Text {
         return text.codePointCount(0, text.length());
     }
 
-    /** The index of a character as Java counts them. */
+    /** The index of a character as Java counts them; the text's end for those behind it. */
     static int index(String text, long position) {
-        return text.length() <= position && length(text) <= position
+        return position >= length(text)
                 ? text.length()
                 : text.offsetByCodePoints(0, (int) position);
     }
