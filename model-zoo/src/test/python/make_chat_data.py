@@ -6,15 +6,18 @@ Made with transformers 5.18.0, tokenizers 0.23.2 and Jinja2 3.1.6. Everything go
 model-zoo/src/test/resources/chat, where the templates are:
 
     jinja.json       small templates with every construct, and what Jinja2 makes of them
+    random.json      small templates that jinja_grammar.py makes at random
     rendered.json    every template with every chat: the text, or that it fails
     tokenizers/      tiny tokenizers, trained here
     tokens.json      chats as ids, by apply_chat_template; and chats that try to forge special tokens
 """
 
+import copy
 import datetime
 import json
 import pathlib
 
+import jinja_grammar
 import transformers.utils.chat_template_utils as chat_template_utils
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
@@ -139,7 +142,7 @@ CONSTRUCTS = (HERE / "constructs.txt").read_text(encoding="utf-8").split("\n----
 
 def render(template, **variables):
     try:
-        return {"text": compile_template(template).render(**variables)}
+        return {"text": compile_template(template).render(**copy.deepcopy(variables))}
     except Exception as e:  # the kind is Python's own; that it fails is what counts
         return {"error": f"{type(e).__name__}: {e}"}
 
@@ -301,12 +304,31 @@ def tokenize():
     return cases
 
 
+def write_random(count, seed, name):
+    context = {**CONTEXT, **jinja_grammar.VARIABLES}
+    cases = [{"template": t, **render(t, **context)} for t in jinja_grammar.templates(count, seed)]
+    # What shows an address is another text each time.
+    write(name, {"context": context, "cases": [c for c in cases if " at 0x" not in c.get("text", "").lower()]})
+
+
 def write(name, data):
-    text = json.dumps(data, ensure_ascii=False, indent=None, separators=(",", ":"))
-    (OUT / name).write_text(text.replace("},{", "},\n{") + "\n", encoding="utf-8")
+    """Writes JSON, every case in a line of its own."""
+
+    def dump(value):
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+    def lines(value):
+        return "[" + ",\n".join(map(dump, value)) + "]" if isinstance(value, list) else dump(value)
+
+    if isinstance(data, dict):
+        text = "{" + ",".join(f"{dump(key)}:{lines(value)}" for key, value in data.items()) + "}"
+    else:
+        text = lines(data)
+    (OUT / name).write_text(text + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
     write("jinja.json", {"context": CONTEXT, "cases": [{"template": t, **render(t, **CONTEXT)} for t in CONSTRUCTS]})
+    write_random(1000, 1, "random.json")
     write("rendered.json", render_chats())
     write("tokens.json", tokenize())

@@ -1,47 +1,87 @@
 package io.pbsattn.zoo.jinja;
 
 import java.util.ArrayList;
-import java.util.LinkedHashSet;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Set;
+import java.util.function.UnaryOperator;
 
 /**
- * The arguments of a call, taken by position or by name; an argument that nobody takes is an error.
+ * The arguments of a call, taken one after another by position or by name; an argument that nobody
+ * takes is an error.
  */
 final class Arguments {
 
-    private final String function;
+    private final Scope scope;
     private final List<Object> positional;
     private final Map<String, Object> named;
-    private final Set<String> unused;
+    private String function = "call";
     private int next;
 
-    Arguments(String function, List<Object> positional, Map<String, Object> named) {
-        this.function = function;
+    Arguments(Scope scope, List<Object> positional, Map<String, Object> named) {
+        this.scope = scope;
         this.positional = positional;
-        this.named = named;
-        unused = new LinkedHashSet<>(named.keySet());
+        this.named = new LinkedHashMap<>(named);
+    }
+
+    /** The same, which errors call arguments of a function. */
+    Arguments of(String functionName) {
+        function = functionName;
+        return this;
+    }
+
+    Arguments with(String name, Object value) {
+        if (named.put(name, value) != null) {
+            throw error(name, "is given twice");
+        }
+        return this;
+    }
+
+    /** Arguments with other values. */
+    Arguments map(UnaryOperator<Object> change) {
+        List<Object> values = new ArrayList<>();
+        positional.subList(next, positional.size()).forEach(v -> values.add(change.apply(v)));
+        Map<String, Object> byName = new LinkedHashMap<>(named);
+        byName.replaceAll((name, value) -> change.apply(value));
+        return new Arguments(scope, values, byName).of(function);
+    }
+
+    Scope scope() {
+        return scope;
+    }
+
+    Budget budget() {
+        return scope.budget();
     }
 
     /** Takes the next argument, or the one of that name. */
     Object take(String name, Object missing) {
-        if (next < positional.size()) {
-            return positional.get(next++);
-        }
-        return takeNamed(name, missing);
+        return hasNext() ? positional.get(next++) : takeNamed(name, missing);
+    }
+
+    Object take(String name) {
+        return required(name, take(name, Attributes.MISSING));
+    }
+
+    /** Takes the next argument, which cannot be named. */
+    Object next(String what, Object missing) {
+        return hasNext() ? positional.get(next++) : missing;
+    }
+
+    Object next(String what) {
+        return required(what, next(what, Attributes.MISSING));
     }
 
     /** Takes an argument that has no position. */
     Object takeNamed(String name, Object missing) {
-        return unused.remove(name) ? named.get(name) : missing;
+        return named.containsKey(name) ? named.remove(name) : missing;
     }
 
-    Object take(String name) {
-        if (next >= positional.size() && !unused.contains(name)) {
-            throw new JinjaException(function + ": argument '" + name + "' is missing");
+    private Object required(String name, Object value) {
+        if (value == Attributes.MISSING) {
+            throw error(name, "is missing");
         }
-        return take(name, null);
+        return value;
     }
 
     String text(String name) {
@@ -52,16 +92,28 @@ final class Arguments {
         return asText(name, take(name, missing));
     }
 
+    String nextText(String what) {
+        return asText(what, next(what));
+    }
+
     long integer(String name, long missing) {
-        return Python.integer(take(name, missing), function + ": argument '" + name + "'");
+        return asInteger(name, take(name, missing));
+    }
+
+    long nextInteger(String what) {
+        return asInteger(what, next(what));
     }
 
     boolean flag(String name, boolean missing) {
-        return Python.isTrue(take(name, missing));
+        return Values.isTrue(take(name, missing));
     }
 
     boolean hasNext() {
         return next < positional.size();
+    }
+
+    boolean hasNamed() {
+        return !named.isEmpty();
     }
 
     /** Takes all that have a position and are left. */
@@ -71,27 +123,41 @@ final class Arguments {
         return rest;
     }
 
+    /** Takes all that have a name and are left. */
+    Map<String, Object> restNamed() {
+        Map<String, Object> rest = new LinkedHashMap<>(named);
+        named.clear();
+        return rest;
+    }
+
+    /** Ends the taking, and gives a result. */
+    <T> T end(T result) {
+        end();
+        return result;
+    }
+
     /** Ends the taking. */
     void end() {
-        if (next < positional.size() || !unused.isEmpty()) {
-            throw new JinjaException(
-                    function
-                            + ": unexpected argument "
-                            + (unused.isEmpty()
-                                    ? String.valueOf(next + 1)
-                                    : "'" + unused.iterator().next() + "'"));
+        if (hasNext()) {
+            throw new JinjaException(function + ": more than " + next + " arguments");
+        }
+        for (String name : named.keySet()) {
+            throw error(name, "is not expected");
         }
     }
 
-    private String asText(String name, Object value) {
-        if (value instanceof String text) {
-            return text;
+    String asText(String name, Object value) {
+        if (Text.is(value)) {
+            return Text.of(value);
         }
-        throw new JinjaException(
-                function
-                        + ": argument '"
-                        + name
-                        + "': expected a string, found "
-                        + Python.typeName(value));
+        throw error(name, "expected a string, found " + Values.describe(value));
+    }
+
+    private long asInteger(String name, Object value) {
+        return Numbers.index(value, function + ": argument '" + name + "'");
+    }
+
+    JinjaException error(String name, String what) {
+        return new JinjaException(function + ": argument '" + name + "' " + what);
     }
 }

@@ -18,13 +18,22 @@ public class JinjaException extends IllegalArgumentException {
         located = false;
     }
 
-    private JinjaException(String message, Throwable cause) {
+    private JinjaException(String message, Throwable cause, boolean located) {
         super(message, cause);
-        located = true;
+        this.located = located;
+    }
+
+    /** A template's error; any other is a fault of this package, and named as such. */
+    static JinjaException of(RuntimeException e) {
+        return e instanceof JinjaException jinja
+                ? jinja
+                : new JinjaException("unexpected " + e, e, false);
     }
 
     /** The same with the line, unless an inner expression has named it already. */
     JinjaException at(int line) {
-        return located ? this : new JinjaException("line " + line + ": " + getMessage(), this);
+        return located
+                ? this
+                : new JinjaException("line " + line + ": " + getMessage(), this, true);
     }
 }

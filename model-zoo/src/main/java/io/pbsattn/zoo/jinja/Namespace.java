@@ -1,24 +1,19 @@
 package io.pbsattn.zoo.jinja;
 
-import java.util.HashMap;
-import java.util.Map;
+/**
+ * What {@code namespace()} makes: attributes that a template can set from any scope.
+ *
+ * @param attributes the attributes by their names
+ */
+record Namespace(Dict attributes) implements HasAttributes {
 
-/** Variables that a template may set from within a loop: {@code namespace(found=false)}. */
-final class Namespace {
-
-    private final Map<String, Object> values;
-
-    Namespace(Map<String, Object> values) {
-        this.values = new HashMap<>(values);
-    }
-
-    Object get(String name) {
-        return values.containsKey(name)
-                ? values.get(name)
-                : new Undefined("the namespace has no attribute '" + name + "'");
+    /** {@inheritDoc} */
+    @Override
+    public Object attribute(String name) {
+        return attributes.getOr(name, Attributes.MISSING);
     }
 
     void set(String name, Object value) {
-        values.put(name, value);
+        attributes.put(name, value);
     }
 }

@@ -3,11 +3,9 @@ package io.pbsattn.zoo.jinja;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.function.BiFunction;
-import java.util.function.IntPredicate;
 import java.util.function.Predicate;
 
-/** The tests behind {@code is}; a test that is not here is refused by name. */
+/** The tests behind {@code is}. */
 final class Tests {
 
     private static final Map<String, Test> TESTS = new HashMap<>();
@@ -16,91 +14,100 @@ final class Tests {
         unary("defined", v -> !(v instanceof Undefined));
         unary("undefined", v -> v instanceof Undefined);
         unary("none", v -> v == null);
-        unary("string", v -> v instanceof String);
-        unary("number", Python::isNumber);
-        unary("integer", v -> v instanceof Long);
+        unary("string", Text::is);
+        unary("number", Numbers::is);
+        unary("integer", v -> Numbers.isInteger(v) && !(v instanceof Boolean));
         unary("float", v -> v instanceof Double);
         unary("boolean", v -> v instanceof Boolean);
         unary("true", v -> Boolean.TRUE.equals(v));
         unary("false", v -> Boolean.FALSE.equals(v));
-        unary("mapping", v -> v instanceof Map);
-        unary("sequence", Tests::isIterable);
-        unary("iterable", Tests::isIterable);
-        unary("callable", v -> v instanceof Callable);
-        unary("odd", v -> Python.integer(v, "odd") % 2 != 0);
-        unary("even", v -> Python.integer(v, "even") % 2 == 0);
-        binary(
-                "divisibleby",
-                (a, b) -> Python.integer(a, "divisibleby") % Python.integer(b, "divisibleby") == 0);
-        binary("in", (a, b) -> Python.contains(b, a));
-        binary("sameas", (a, b) -> a == b || (a instanceof Boolean && a.equals(b)));
-        for (String name : List.of("eq", "equalto", "==")) {
-            binary(name, Python::equal);
-        }
-        for (String name : List.of("ne", "!=")) {
-            binary(name, (a, b) -> !Python.equal(a, b));
-        }
-        order(List.of("lt", "lessthan", "<"), order -> order < 0);
-        order(List.of("le", "<="), order -> order <= 0);
-        order(List.of("gt", "greaterthan", ">"), order -> order > 0);
-        order(List.of("ge", ">="), order -> order >= 0);
-    }
-
-    /** A test and its arguments. */
-    interface Test {
-        boolean holds(Object value, List<Object> arguments);
+        unary("mapping", v -> v instanceof Dict);
+        unary("sequence", Tests::isSequence);
+        unary("iterable", Sequences::isIterable);
+        unary("callable", v -> v instanceof Callable || v instanceof Undefined);
+        unary("escaped", v -> v instanceof Markup);
+        TESTS.put("filter", (v, a) -> Filters.find(name(v, a)) != null);
+        TESTS.put("test", (v, a) -> TESTS.containsKey(name(v, a)));
+        TESTS.put("lower", (v, a) -> StringMethods.isLower(scanned(v, a)));
+        TESTS.put("upper", (v, a) -> StringMethods.isUpper(scanned(v, a)));
+        TESTS.put("odd", (v, a) -> Equality.equal(rest(v, 2L, a), 1L, a.budget()));
+        TESTS.put("even", (v, a) -> Equality.equal(rest(v, 2L, a), 0L, a.budget()));
+        TESTS.put(
+                "divisibleby", (v, a) -> Equality.equal(rest(v, a.take("num"), a), 0L, a.budget()));
+        TESTS.put("sameas", (v, a) -> isSame(v, a.take("other"), a));
+        TESTS.put("in", (v, a) -> Equality.contains(a.take("seq"), v, a.budget()));
+        comparison("==", "eq", "equalto");
+        comparison("!=", "ne");
+        comparison("<", "lt", "lessthan");
+        comparison("<=", "le");
+        comparison(">", "gt", "greaterthan");
+        comparison(">=", "ge");
     }
 
     private Tests() {}
 
-    static Test find(String name) {
-        Test test = TESTS.get(name);
-        if (test == null) {
-            throw new JinjaException("unknown test '" + name + "'");
-        }
-        return test;
-    }
-
-    private static boolean isIterable(Object value) {
-        return value instanceof String
-                || value instanceof List
-                || value instanceof Map
-                || value instanceof Undefined;
+    /** What a test asks. */
+    interface Test {
+        boolean holds(Object value, Arguments arguments);
     }
 
     private static void unary(String name, Predicate<Object> test) {
-        TESTS.put(
-                name,
-                (value, arguments) -> {
-                    expect(name, arguments, 0);
-                    return test.test(value);
-                });
+        TESTS.put(name, (value, arguments) -> test.test(value));
     }
 
-    private static void binary(String name, BiFunction<Object, Object, Boolean> test) {
-        TESTS.put(
-                name,
-                (value, arguments) -> {
-                    expect(name, arguments, 1);
-                    return test.apply(value, arguments.get(0));
-                });
-    }
-
-    private static void order(List<String> names, IntPredicate test) {
+    private static void comparison(String operator, String... names) {
+        Test test = (v, a) -> Equality.compare(operator, v, a.next("other"), a.budget());
+        TESTS.put(operator, test);
         for (String name : names) {
-            binary(name, (a, b) -> test.test(Python.compare(a, b)));
+            TESTS.put(name, test);
         }
     }
 
-    private static void expect(String name, List<Object> arguments, int count) {
-        if (arguments.size() != count) {
-            throw new JinjaException(
-                    "test '"
-                            + name
-                            + "': expected "
-                            + count
-                            + " arguments, found "
-                            + arguments.size());
+    /** The test of that name, or null. */
+    static Test find(String name) {
+        return TESTS.get(name);
+    }
+
+    static JinjaException unknown(String name) {
+        return new JinjaException("unknown test '" + name + "'");
+    }
+
+    static boolean apply(String name, Test test, Object value, Arguments arguments) {
+        if (test == null) {
+            throw unknown(name);
         }
+        return arguments.of("test '" + name + "'").end(test.holds(value, arguments));
+    }
+
+    private static boolean isSequence(Object value) {
+        return Text.is(value)
+                || value instanceof List
+                || value instanceof Dict
+                || value instanceof Undefined;
+    }
+
+    private static String scanned(Object value, Arguments arguments) {
+        String text = Text.str(value, arguments.budget());
+        arguments.budget().scan(text.length());
+        return text;
+    }
+
+    private static String name(Object value, Arguments arguments) {
+        if (Equality.key(value, arguments.budget()) == Attributes.MISSING) {
+            throw new JinjaException(Values.describe(value) + " is no name");
+        }
+        return Text.is(value) ? Text.of(value) : "";
+    }
+
+    private static Object rest(Object value, Object divisor, Arguments arguments) {
+        return Operators.find("%").apply(value, divisor, arguments.budget());
+    }
+
+    /** Whether two values are one object; small and constant values are. */
+    private static boolean isSame(Object a, Object b, Arguments arguments) {
+        boolean areConstants =
+                (Text.is(a) && Text.is(b))
+                        || (Numbers.is(a) && Numbers.is(b) && a.getClass() == b.getClass());
+        return a == b || (areConstants && Equality.equal(a, b, arguments.budget()));
     }
 }

@@ -1,15 +1,20 @@
 package io.pbsattn.zoo.jinja;
 
 import java.util.AbstractList;
+import java.util.Arrays;
 import java.util.List;
 
 /** A list that is written with round brackets. */
-final class Tuple extends AbstractList<Object> {
+class Tuple extends AbstractList<Object> {
 
     private final List<Object> items;
 
     Tuple(List<Object> items) {
         this.items = items;
+    }
+
+    static Tuple of(Object... items) {
+        return new Tuple(Arrays.asList(items));
     }
 
     /** {@inheritDoc} */

@@ -7,6 +7,7 @@ import io.pbsattn.zoo.checkpoint.JsonFile;
 import io.pbsattn.zoo.jinja.JinjaException;
 import io.pbsattn.zoo.jinja.JinjaTemplate;
 import java.io.IOException;
+import java.nio.charset.CharacterCodingException;
 import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -41,8 +42,42 @@ public final class ChatTemplate {
         this.clock = clock;
     }
 
-    /** A template as it is written, and ready to be rendered. */
-    private record Source(String text, JinjaTemplate template) {}
+    /** A template as it is written. It is parsed when it is used: one that is not may be wrong. */
+    private static final class Source {
+
+        private final String where;
+        private final String text;
+        private JinjaTemplate parsed;
+
+        Source(String where, String text) {
+            this.where = where;
+            this.text = text;
+        }
+
+        synchronized JinjaTemplate template() {
+            if (parsed == null) {
+                try {
+                    parsed = JinjaTemplate.compile(text);
+                } catch (JinjaException e) {
+                    throw error(e);
+                }
+            }
+            return parsed;
+        }
+
+        String render(Map<String, Object> variables, Clock now) {
+            try {
+                return template().render(variables, now);
+            } catch (JinjaException e) {
+                throw error(e);
+            }
+        }
+
+        private IllegalArgumentException error(JinjaException e) {
+            return new IllegalArgumentException(
+                    "chat template: " + where + ": " + e.getMessage(), e);
+        }
+    }
 
     /**
      * Reads the template of {@code chat_template.jinja}, or that or those of {@code
@@ -52,8 +87,7 @@ public final class ChatTemplate {
      * @param folder a model's folder
      * @return the template, or empty if there is none
      * @throws IOException if a file cannot be read
-     * @throws CheckpointException if a value is not what it should be, or a template uses what is
-     *     not supported; names file and key or line
+     * @throws CheckpointException if a value is not what it should be; names file and key
      */
     public static Optional<ChatTemplate> read(Path folder) throws IOException, CheckpointException {
         return read(folder, Clock.system(ZoneId.systemDefault()));
@@ -66,7 +100,7 @@ public final class ChatTemplate {
         Path configFile = folder.resolve("tokenizer_config.json");
         Path templateFile = folder.resolve("chat_template.jinja");
         if (Files.exists(templateFile)) {
-            templates.put(DEFAULT, compile(templateFile));
+            templates.put(DEFAULT, source(templateFile));
         }
         if (Files.exists(configFile)) {
             JsonFile config = JsonFile.read(configFile);
@@ -80,7 +114,7 @@ public final class ChatTemplate {
             try (DirectoryStream<Path> files = Files.newDirectoryStream(more, "*.jinja")) {
                 for (Path file : files) {
                     String name = file.getFileName().toString().replaceFirst("\\.jinja$", "");
-                    templates.put(name, compile(file));
+                    templates.put(name, source(file));
                 }
             }
         }
@@ -108,7 +142,7 @@ public final class ChatTemplate {
             throws CheckpointException {
         JsonElement element = config.get(KEY);
         if (!element.isJsonArray()) {
-            templates.put(DEFAULT, compile(file + ": " + KEY, config.string(KEY)));
+            templates.put(DEFAULT, new Source(file + ": " + KEY, config.string(KEY)));
             return;
         }
         for (JsonElement entry : element.getAsJsonArray()) {
@@ -117,8 +151,8 @@ public final class ChatTemplate {
                 throw config.wrong(KEY, "a string, or a list of objects of 'name' and 'template'");
             }
             String name = object.get("name").getAsString();
-            String source = object.get("template").getAsString();
-            templates.put(name, compile(file + ": " + KEY + " '" + name + "'", source));
+            String text = object.get("template").getAsString();
+            templates.put(name, new Source(file + ": " + KEY + " '" + name + "'", text));
         }
     }
 
@@ -128,15 +162,11 @@ public final class ChatTemplate {
                 && element.getAsJsonPrimitive().isString();
     }
 
-    private static Source compile(Path file) throws IOException, CheckpointException {
-        return compile(file.toString(), Files.readString(file));
-    }
-
-    private static Source compile(String where, String source) throws CheckpointException {
+    private static Source source(Path file) throws IOException, CheckpointException {
         try {
-            return new Source(source, JinjaTemplate.compile(source));
-        } catch (JinjaException e) {
-            throw new CheckpointException(where + ": " + e.getMessage(), e);
+            return new Source(file.toString(), Files.readString(file));
+        } catch (CharacterCodingException e) {
+            throw new CheckpointException(file + ": expected text in UTF-8", e);
         }
     }
 
@@ -147,10 +177,10 @@ public final class ChatTemplate {
      * @param options what else the template is given
      * @return the prompt, special tokens included
      * @throws IllegalArgumentException if there is no message, no template of that name, or the
-     *     template fails or refuses; says why
+     *     template uses what is not supported, fails or refuses; names file and line, and says why
      */
     public String render(List<ChatMessage> messages, ChatTemplateOptions options) {
-        return render(choose(options), variables(messages, options, value -> value), clock);
+        return choose(options).render(variables(messages, options, value -> value), clock);
     }
 
     /**
@@ -161,13 +191,13 @@ public final class ChatTemplate {
         Source source = choose(options);
         Map<String, Object> variables = variables(messages, options, value -> value);
         Clock now = Clock.fixed(clock.instant(), clock.getZone());
-        String text = render(source, variables, now);
+        String text = source.render(variables, now);
         SpecialTokenMask mask =
                 new SpecialTokenMask(
-                        tokens.names(), source.text, source.template.strings(), variables);
+                        tokens.names(), source.text, source.template().strings(), variables);
         String masked;
         try {
-            masked = render(source, variables(messages, options, mask::hide), now);
+            masked = source.render(variables(messages, options, mask::hide), now);
         } catch (IllegalArgumentException e) {
             throw forgeable(e);
         }
@@ -209,14 +239,6 @@ public final class ChatTemplate {
         }
         variables.put("messages", values);
         return variables;
-    }
-
-    private static String render(Source source, Map<String, Object> variables, Clock now) {
-        try {
-            return source.template.render(variables, now);
-        } catch (JinjaException e) {
-            throw new IllegalArgumentException("chat template: " + e.getMessage(), e);
-        }
     }
 
     /**

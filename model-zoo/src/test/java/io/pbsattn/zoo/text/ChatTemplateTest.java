@@ -115,15 +115,60 @@ public class ChatTemplateTest {
         Files.writeString(config, "{\"chat_template\": [{\"name\": \"default\"}]}");
         expect(folder, config + ": key 'chat_template'");
         Files.writeString(config, "{\"chat_template\": \"a\\n{% frob %}\"}");
-        expect(folder, config + ": chat_template: line 2: unknown or unsupported tag 'frob'");
-        Files.writeString(folder.resolve("chat_template.jinja"), "{{ x | frob }}");
-        expect(folder, folder.resolve("chat_template.jinja") + ": line 1: unknown filter 'frob'");
+        expectRefusal(
+                folder, config + ": chat_template: line 2: unknown or unsupported tag 'frob'");
+        Path file = folder.resolve("chat_template.jinja");
+        Files.writeString(file, "{{ x | frob }}");
+        expectRefusal(folder, file + ": line 1: unknown filter 'frob'");
+        Files.writeString(file, "\n{% set x = 1 / 0 %}");
+        expectRefusal(folder, file + ": line 2: '/': division by zero");
+        Files.write(file, new byte[] {(byte) 0xff});
+        expect(folder, file + ": expected text in UTF-8");
     }
 
     private static void expect(Path folder, String message) {
         CheckpointException e =
                 Assert.expectThrows(CheckpointException.class, () -> ChatTemplate.read(folder));
         Assert.assertTrue(e.getMessage().startsWith(message), e.getMessage());
+    }
+
+    private static void expectRefusal(Path folder, String message) throws Exception {
+        ChatTemplate template = ChatTemplate.read(folder).orElseThrow();
+        List<ChatMessage> messages = List.of(ChatMessage.user("x"));
+        IllegalArgumentException e =
+                Assert.expectThrows(
+                        IllegalArgumentException.class,
+                        () -> text(template, messages, new ChatTemplateOptions()));
+        Assert.assertEquals(e.getMessage(), "chat template: " + message);
+    }
+
+    /** A template that cannot be read is no obstacle to those that can. */
+    @Test
+    public void unusedTemplatesMayBeWrong() throws Exception {
+        Path folder = Files.createTempDirectory("unused");
+        Path config = folder.resolve("tokenizer_config.json");
+        Files.writeString(
+                config,
+                """
+                {"chat_template": [{"name": "default", "template": "D"},
+                                   {"name": "tool_use", "template": "{% frob %}"}]}
+                """);
+        ChatTemplate template = ChatTemplate.read(folder).orElseThrow();
+        List<ChatMessage> messages = List.of(ChatMessage.user("x"));
+        Assert.assertEquals(text(template, messages, new ChatTemplateOptions()), "D");
+        IllegalArgumentException e =
+                Assert.expectThrows(
+                        IllegalArgumentException.class,
+                        () ->
+                                text(
+                                        template,
+                                        messages,
+                                        new ChatTemplateOptions().optName("tool_use")));
+        Assert.assertEquals(
+                e.getMessage(),
+                "chat template: "
+                        + config
+                        + ": chat_template 'tool_use': line 1: unknown or unsupported tag 'frob'");
     }
 
     /** A role becomes part of the template's own text, so it cannot be just anything. */
