@@ -51,6 +51,8 @@ struct BlockGrid {
     if (is_single_segment()) return k_blocks();
     return std::min(k_blocks(), (last_position(i) / segment_size + 1) * (segment_size / block_size));
   }
+  // Key blocks that query block i computes in dense attention.
+  int64_t causal_blocks(int64_t i) const { return visible(i) - first(i); }
 };
 
 }  // namespace pbs_attn

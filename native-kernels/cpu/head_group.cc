@@ -147,7 +147,7 @@ void HeadGroup::record(int64_t g) {
         call_.trace.block_mask[block_row_index(g, i) + j] = kept;
       }
     }
-    call_.causal_blocks += grid_.visible(i) - grid_.first(i);
+    call_.causal_blocks += grid_.causal_blocks(i);
   }
   if (call_.trace.indices != nullptr) {
     std::copy(orders_[static_cast<size_t>(g)].begin(), orders_[static_cast<size_t>(g)].end(),
