@@ -217,7 +217,9 @@ struct AmxEngine {
     const Visit* const end = visits + count;
     while (visits < end) {
       const Visit* next = visits;
-      while (next < end && masked_positions(*next) == nullptr && all_have_seen(*next->strip)) ++next;
+      while (next < end && masked_positions(*next) == nullptr && all_have_seen(*next->strip) &&
+             are_near(*next->strip, shape.scale))
+        ++next;
       visits += sum_beside_products(shape, visits, next - visits, scratch);
       if (visits < end) sum_alone(shape, *visits++, scratch);
     }
@@ -239,7 +241,7 @@ struct AmxEngine {
           const QueryStrip& strip = *visits[made].strip;
           VecF max[kNv];
           for (int v = 0; v < kNv; ++v) max[v] = load<VecF>(strip.max + v * kWidth);
-          FloatWeigher weigher(shape.scale, max);
+          FloatWeigher<Range::kGuessed> weigher(shape.scale, max);
           go([&](int64_t key) PBS_ATTN_INLINED { weigher.sum(logits + key * kStripWidth); });
           for (int v = 0; v < kNv; ++v) total[v] += weigher.total[v];
           if (n % groups != groups - 1) return true;
@@ -260,7 +262,7 @@ struct AmxEngine {
     float shrink[kStripWidth];
     softmax_tile(shape.keys, shape.scale, masked_positions(visit), strip.first_position, strip.window, logits,
                  strip.max, strip.sum, shrink, [&](const VecF* max, VecF* total) {
-                   FloatWeigher weigher(shape.scale, max);
+                   FloatWeigher<Range::kAny> weigher(shape.scale, max);
                    for (int64_t key = 0; key < shape.keys; ++key) weigher.sum(logits + key * kStripWidth);
                    for (int v = 0; v < kNv; ++v) total[v] = weigher.total[v];
                  });
@@ -279,8 +281,8 @@ struct AmxEngine {
         },
         [&](int64_t n, const float* logits, const auto& go) PBS_ATTN_INLINED {
           const int64_t s = n % strip_count;
-          KeySums<FloatWeigher::power> key_sums(shape.scale, strips[s], weights + s * kStripWidth,
-                                                sums + n / strip_count * kGroupKeys * kWidth);
+          KeySums<fast_exp2> key_sums(shape.scale, strips[s], weights + s * kStripWidth,
+                                      sums + n / strip_count * kGroupKeys * kWidth);
           go([&](int64_t key) PBS_ATTN_INLINED { key_sums.add(key, logits); });
           return true;
         });

@@ -85,9 +85,17 @@ struct Bfloat16Engine {
     }
   }
 
-  template <typename W>
+  template <template <Range> class W>
   static void weigh_keys(const TileShape& shape, const VecF* max, float* logits, VecF* total) {
-    W weigher(shape.scale, max);
+    if (are_near(max, shape.scale)) {
+      weigh_keys(W<Range::kNear>(shape.scale, max), shape, logits, total);
+    } else {
+      weigh_keys(W<Range::kAny>(shape.scale, max), shape, logits, total);
+    }
+  }
+
+  template <typename W>
+  static void weigh_keys(W weigher, const TileShape& shape, float* logits, VecF* total) {
     weigh_all(weigher, NoMask{}, shape.keys, logits, logits);
     for (int v = 0; v < kNv; ++v) total[v] += weigher.total[v];
   }

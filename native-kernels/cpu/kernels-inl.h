@@ -537,7 +537,8 @@ inline bool softmax_tile(int64_t keys, float scale, const int32_t* positions, in
   VecI changed = {};
   for (int v = 0; v < kNv; ++v) {
     const VecF old = load<VecF>(max + v * kWidth);
-    const VecF now = best[v] > old + kMaxLag / scale ? best[v] : old;
+    // The difference, not old + kMaxLag / scale: large numbers would not change by so little.
+    const VecF now = best[v] - old > kMaxLag / scale ? best[v] : old;
     shift[v] = now == -infinity ? VecF{} : now;  // no key seen yet: every weight is 0
     store(max + v * kWidth, now);
     store(shrink + v * kWidth, exp_from(old, shift[v], scale));

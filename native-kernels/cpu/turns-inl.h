@@ -93,7 +93,7 @@ struct Schedule {
 
 // Strips on their way through key blocks. While the keys of a turn are weighed by W, the values of the turn before are
 // added and logits computed that are needed soon: the vector units and the matrix unit work at the same time.
-template <typename W>
+template <template <Range> class W>
 class Turns {
  public:
   // turn_keys divides block.keys.
@@ -126,14 +126,18 @@ class Turns {
       const QueryStrip& strip = *turn(n).visit->strip;
       const int32_t* positions = masked_positions(*turn(n).visit);
       const bool have_seen = all_have_seen(strip);
-      if (!have_seen && positions != nullptr) {
+      bool is_alone = have_seen ? !are_near(strip, shape_.scale) : positions != nullptr;
+      if (!is_alone && !has_first_logits) compute_first_logits(n);
+      if (!is_alone && !have_seen) {
+        look_at_first_keys(strip);
+        is_alone = !are_near(strip, shape_.scale);
+      }
+      if (is_alone) {
         if (n > 0) add_values(n - 1);
         weigh_alone(n);
         has_first_logits = false;
         continue;
       }
-      if (!has_first_logits) compute_first_logits(n);
-      if (!have_seen) look_at_first_keys(strip);
       if (positions == nullptr) {
         has_first_logits = weigh_beside_products<S>(n, NoMask{});
       } else {
@@ -207,11 +211,13 @@ class Turns {
     }
   }
 
-  // The largest logits are not looked for: the sum tells whether a weight may have become too large, and the turn is
-  // computed again then. Returns whether the first logits of the next turn are there.
+  // The largest logits are not looked for: the sum tells whether a weight may have become too large, or is of a logit
+  // so far below that it looks large, and the turn is computed again then. Returns whether the first logits of the next
+  // turn are there.
   template <typename S, typename M>
   bool weigh_beside_products(int64_t n, const M& mask) {
-    static_assert(W::kLargestSum * S::kKeys < W::kLargestWeight, "one weight that is too large is noticed");
+    using Weigher = W<Range::kGuessed>;
+    static_assert(Weigher::kLargestSum * S::kKeys < Weigher::kLargestWeight, "one weight that is too large is noticed");
     const Turn now = turn(n), before = n > 0 ? turn(n - 1) : now, after = n + 1 < count_ ? turn(n + 1) : now;
     const PackedRows value_rows = packed_rows(before.values(), block_keys_ / 32);
     const Places p{value_rows.tiles,
@@ -227,7 +233,7 @@ class Turns {
     const QueryStrip& strip = *now.visit->strip;
     VecF max[kNv];
     for (int v = 0; v < kNv; ++v) max[v] = load<VecF>(strip.max + v * kWidth);
-    W weigher(shape_.scale, max);
+    Weigher weigher(shape_.scale, max);
     for_numbers<0>(std::make_integer_sequence<int, S::kSteps>(), [&](auto step) PBS_ATTN_INLINED {
       memory_barrier();
       for_quarters([&](auto quarter) PBS_ATTN_INLINED {
@@ -240,7 +246,7 @@ class Turns {
       });
     });
     memory_barrier();
-    if (are_too_large(weigher.total, W::kLargestSum * S::kKeys)) {
+    if (are_too_large(weigher.total, Weigher::kLargestSum * S::kKeys)) {
       weigh_alone(n);
       return false;
     }
@@ -258,7 +264,7 @@ class Turns {
     float shrink[kStripWidth];
     const bool rescale = softmax_tile(shape_.keys, shape_.scale, positions, strip.first_position, strip.window, spare_,
                                       strip.max, strip.sum, shrink, [&](const VecF* max, VecF* total) {
-                                        W weigher(shape_.scale, max);
+                                        W<Range::kAny> weigher(shape_.scale, max);
                                         weigh_all(weigher, NoMask{}, shape_.keys, spare_, weights_[n % 2]);
                                         for (int v = 0; v < kNv; ++v) total[v] = weigher.total[v];
                                       });
@@ -292,7 +298,7 @@ class Turns {
 };
 
 // Whether the visits have the shape of S; if so, they are made.
-template <typename W, typename S>
+template <template <Range> class W, typename S>
 inline bool attend_as(const TileShape& shape, const Visit* visits, int64_t count, float* scratch) {
   if (shape.dim != S::kDim || shape.keys % S::kKeys != 0) return false;
   Turns<W>(shape, S::kKeys, visits, count, scratch).template run_in_parallel<S>();
@@ -300,11 +306,11 @@ inline bool attend_as(const TileShape& shape, const Visit* visits, int64_t count
 }
 
 // Needs a session.
-template <typename W>
+template <template <Range> class W>
 inline void attend_turns(const TileShape& shape, const Visit* visits, int64_t count, float* scratch) {
   if (attend_as<W, Schedule<128, 128>>(shape, visits, count, scratch)) return;
   if (attend_as<W, Schedule<64, 128>>(shape, visits, count, scratch)) return;
-  if constexpr (!W::kHasExactSums) {
+  if constexpr (!W<Range::kGuessed>::kHasExactSums) {
     if (attend_as<W, Schedule<96, 128>>(shape, visits, count, scratch)) return;
     if (attend_as<W, Schedule<256, 128>>(shape, visits, count, scratch)) return;
     if (attend_as<W, Schedule<128, 64>>(shape, visits, count, scratch)) return;
