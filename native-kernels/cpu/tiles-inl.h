@@ -1,47 +1,10 @@
 // AMX tiles, and products of matrices that are made of them.
 
-// How the tile registers are laid out: all of them 16 rows by 64 bytes.
-struct TileConfig {
-  uint8_t palette = 1;
-  uint8_t start_row = 0;
-  uint8_t reserved[14] = {};
-  uint16_t row_bytes[16] = {64, 64, 64, 64, 64, 64, 64, 64};
-  uint8_t rows[16] = {16, 16, 16, 16, 16, 16, 16, 16};
-};
-
-// Configures the tile registers of this thread, and frees them in the end.
-struct Session {
-  Session() {
-    static const TileConfig config;
-    asm volatile("ldtilecfg %0" ::"m"(config));
-  }
-  ~Session() { _tile_release(); }
-};
-
-// The compiler knows neither what memory the tile instructions read nor what they write.
-inline void memory_barrier() { asm volatile("" ::: "memory"); }
-
-template <int kTile>
-inline void zero_tile() {
-  asm volatile("tilezero %%tmm%c0" ::"i"(kTile));
-}
-
-template <int kTile>
-inline void load_tile(const void* from, int64_t row_bytes) {
-  asm volatile("tileloadd (%0,%1,1), %%tmm%c2" ::"r"(from), "r"(row_bytes), "i"(kTile));
-}
-
-// For what is not read again soon, and should not drive out of the nearest cache what is; a fifth faster than load_tile
-// for keys and values.
-template <int kTile>
-inline void load_passing_tile(const void* from, int64_t row_bytes) {
-  asm volatile("tileloaddt1 (%0,%1,1), %%tmm%c2" ::"r"(from), "r"(row_bytes), "i"(kTile));
-}
-
-template <int kTile>
-inline void store_tile(void* to, int64_t row_bytes) {
-  asm volatile("tilestored %%tmm%c2, (%0,%1,1)" ::"r"(to), "r"(row_bytes), "i"(kTile));
-}
+#ifdef PBS_ATTN_EMULATED_TILES
+#include "../test/emulated_tiles-inl.h"
+#else
+#include "tile_registers-inl.h"
+#endif
 
 // A product of matrices goes by tiles of two by two: registers 0..3 hold sums (32, 32), 4 and 5 what of a belongs to
 // their rows, 6 and 7 what of b belongs to their columns. A quarter is what one of the sums needs; they are of use in
@@ -87,7 +50,7 @@ inline void multiply_quarter(const TilePair& a, const TilePair& b) {
   constexpr int kRow = kQuarter / 2, kColumn = kQuarter % 2;
   if (kColumn == 0) load_factor<4 + kRow, kPassing == Passing::kA>(a.first + kRow * a.second, a.row);
   if (kRow == 0) load_factor<6 + kColumn, kPassing == Passing::kB>(b.first + kColumn * b.second, b.row);
-  asm volatile("tdpbf16ps %%tmm%c2, %%tmm%c1, %%tmm%c0" ::"i"(kQuarter), "i"(4 + kRow), "i"(6 + kColumn));
+  multiply_tiles<kQuarter, 4 + kRow, 6 + kColumn>();
 }
 
 template <int kQuarter>
