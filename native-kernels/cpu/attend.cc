@@ -23,7 +23,7 @@ constexpr int64_t kVisitsAtOnce = 256;  // so that the list of them stays short;
 // left with a long one at the end.
 std::vector<HeadGroup::QueryRange> HeadGroup::ranges(int64_t first_head, int64_t heads) const {
   const int64_t blocks = grid_.q_blocks();
-  const int64_t most_blocks = blocks / (kRangesPerThread * team_.size());
+  const int64_t most_blocks = blocks / (kRangesPerThread * pool_.size());
   const int64_t heads_at_once = most_blocks > 0 ? heads : 1;
   const int64_t strips = heads_at_once * divide_up(grid_.block_size, kernels_.width);
   const int64_t blocks_at_once = std::max<int64_t>(1, std::min(most_blocks, kStripsAtOnce / strips));

@@ -32,10 +32,10 @@ void check_tensor(const char* name, const pbs_attn_tensor& tensor) {
 }
 
 void check_rows(const pbs_attn_call& call, const char* name, const pbs_attn_tensor& tensor, int64_t batch,
-                int64_t heads, int64_t rows, const Kernels& kernels, Team& team) {
+                int64_t heads, int64_t rows, const Kernels& kernels, ThreadPool& pool) {
   const int64_t tasks_per_head = divide_up(rows, kRowsPerTask);
   std::atomic<int64_t> bad{-1};
-  team.run(heads * tasks_per_head, [&](int64_t task, int) {
+  pool.run(heads * tasks_per_head, [&](int64_t task, int) {
     const int64_t head = task / tasks_per_head;
     const int64_t begin = task % tasks_per_head * kRowsPerTask;
     for (int64_t row = begin; row < std::min(begin + kRowsPerTask, rows); ++row) {
@@ -91,13 +91,13 @@ void check_arguments(const pbs_attn_call& call) {
   }
 }
 
-void refuse_values(const pbs_attn_call& call, const Kernels& kernels, Team& team) {
+void refuse_values(const pbs_attn_call& call, const Kernels& kernels, ThreadPool& pool) {
   for (int64_t b = 0; b < call.batch; ++b) {
     const int64_t seqlen_q = call.seqlens_q != nullptr ? call.seqlens_q[b] : call.max_seqlen_q;
     const int64_t seqlen_k = call.seqlens_k != nullptr ? call.seqlens_k[b] : call.max_seqlen_k;
-    check_rows(call, "q", call.q, b, call.num_q_heads, seqlen_q, kernels, team);
-    check_rows(call, "k", call.k, b, call.num_kv_heads, seqlen_k, kernels, team);
-    check_rows(call, "v", call.v, b, call.num_kv_heads, seqlen_k, kernels, team);
+    check_rows(call, "q", call.q, b, call.num_q_heads, seqlen_q, kernels, pool);
+    check_rows(call, "k", call.k, b, call.num_kv_heads, seqlen_k, kernels, pool);
+    check_rows(call, "v", call.v, b, call.num_kv_heads, seqlen_k, kernels, pool);
   }
   throw CallError(PBS_ATTN_NOT_FINITE, "q, k or v: NaN or infinity, and none any more: they changed during the call");
 }

@@ -29,24 +29,24 @@ class StageTimer {
 
 }  // namespace
 
-HeadGroup::HeadGroup(const Kernels& kernels, pbs_attn_call& call, Team& team, Workspace& workspace)
+HeadGroup::HeadGroup(const Kernels& kernels, pbs_attn_call& call, ThreadPool& pool, Workspace& workspace)
     : kernels_(kernels),
       engine_(call.dtype == PBS_ATTN_BFLOAT16 && kernels.bfloat16 != nullptr ? *kernels.bfloat16 : *kernels.float32),
       call_(call),
-      team_(team),
+      pool_(pool),
       group_size_(call.num_q_heads / call.num_kv_heads),
       head_dim_(call.head_dim),
       padded_dim_(round_up(call.head_dim, kPadding)),
       padded_block_(round_up(call.block_size, kPadding)),
       row_bytes_(padded_dim_ * element_size(engine_.dtype)),
-      key_scorer_(kernels, engine_, team, padded_dim_, call.softmax_scale),
+      key_scorer_(kernels, engine_, pool, padded_dim_, call.softmax_scale),
       workspace_(workspace),
       packed_(workspace.packed),
       scratch_(workspace.threads),
       scores_(workspace.scores),
       orders_(workspace.orders),
       mask_(workspace.mask) {
-  if (scratch_.size() < static_cast<size_t>(team.size())) scratch_.resize(static_cast<size_t>(team.size()));
+  if (scratch_.size() < static_cast<size_t>(pool.size())) scratch_.resize(static_cast<size_t>(pool.size()));
   scores_.resize(static_cast<size_t>(group_size_));
   orders_.resize(static_cast<size_t>(group_size_));
 }
@@ -108,7 +108,7 @@ void HeadGroup::run(int64_t batch, int64_t kv_head) {
 // What threads take to select, on average, counts as such.
 void HeadGroup::select_and_attend(int64_t first_head, int64_t heads) {
   const std::vector<QueryRange> all = ranges(first_head, heads);
-  team_.run(static_cast<int64_t>(all.size()), [&](int64_t n, int thread) {
+  pool_.run(static_cast<int64_t>(all.size()), [&](int64_t n, int thread) {
     Scratch& scratch = scratch_[static_cast<size_t>(thread)];
     {
       StageTimer timer(scratch.select_seconds);
@@ -117,7 +117,7 @@ void HeadGroup::select_and_attend(int64_t first_head, int64_t heads) {
     attend(all[static_cast<size_t>(n)], scratch);
   });
   for (Scratch& scratch : scratch_) {
-    const double seconds = scratch.select_seconds / team_.size();
+    const double seconds = scratch.select_seconds / pool_.size();
     call_.select_seconds += seconds;
     call_.attend_seconds -= seconds;
     scratch.select_seconds = 0;
@@ -133,7 +133,7 @@ bool HeadGroup::check_packed(const void* rows, int64_t count) {
 }
 
 void HeadGroup::require_finite() const {
-  if (!is_finite_) refuse_values(call_, kernels_, team_);
+  if (!is_finite_) refuse_values(call_, kernels_, pool_);
 }
 
 void HeadGroup::record(int64_t g) {

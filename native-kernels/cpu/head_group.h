@@ -16,7 +16,7 @@
 #include "key_scorer.h"
 #include "pbs_attn.h"
 #include "rank_sort.h"
-#include "team.h"
+#include "thread_pool.h"
 
 namespace pbs_attn {
 
@@ -63,11 +63,12 @@ class HeadGroup {
     Packed packed;
     std::vector<Scratch> threads;               // one for each thread
     std::vector<std::vector<KeyScore>> scores;  // for each query head (complete_keys)
-    std::vector<std::vector<int32_t>> orders;   // for each query head (seqlen_k): original position at each place
-    std::vector<uint64_t> mask;                 // (group_size, q_blocks, mask_words): a bit for each key block
+    std::vector<std::vector<int32_t>>
+        orders;                  // for each query head (seqlen_k): original position of the key at each index
+    std::vector<uint64_t> mask;  // (group_size, q_blocks, mask_words): a bit for each key block
   };
 
-  HeadGroup(const Kernels& kernels, pbs_attn_call& call, Team& team, Workspace& workspace);
+  HeadGroup(const Kernels& kernels, pbs_attn_call& call, ThreadPool& pool, Workspace& workspace);
   // Frees the workspace if it is larger than most calls need.
   ~HeadGroup();
   HeadGroup(const HeadGroup&) = delete;
@@ -132,7 +133,7 @@ class HeadGroup {
   const Kernels& kernels_;
   const Engine& engine_;
   pbs_attn_call& call_;
-  Team& team_;
+  ThreadPool& pool_;
   const int64_t group_size_;
   const int64_t head_dim_;
   const int64_t padded_dim_;

@@ -17,8 +17,8 @@ constexpr int64_t kMaxDim = 256;
 struct Rows {
   int32_t dtype;  // a pbs_attn_dtype
   const void* first;
-  int64_t stride;  // bytes from one to the next
-  int64_t dim;     // elements of each
+  int64_t stride_bytes;  // from one to the next
+  int64_t dim;           // elements of each
 };
 
 // A block of packed keys and values.
@@ -44,7 +44,7 @@ struct QueryStrip {
 // A block is fetched from memory in as many parts, one in each of some visits before it.
 constexpr int64_t kParts = 4;
 
-// A strip's turn with a key block.
+// A strip meets a key block.
 struct Visit {
   const KeyBlock* block;
   const QueryStrip* strip;
@@ -73,9 +73,9 @@ struct Engine {
   void (*gather_queries)(const Rows& rows, int64_t count, int64_t padded_dim, void* packed);
   // Reads `count` rows at `places` to the layouts of KeyBlock, with zeros after each up to padded_dim, and rows of
   // zeros after them up to padded_count, a multiple of kPadding. sums (padded dim): of the rows; null: nobody asks.
-  void (*gather_keys)(const Rows& rows, const int32_t* places, int64_t count, int64_t padded_count, int64_t padded_dim,
+  void (*gather_keys)(const Rows& rows, const int32_t* indices, int64_t count, int64_t padded_count, int64_t padded_dim,
                       void* packed, float* sums);
-  void (*gather_values)(const Rows& rows, const int32_t* places, int64_t count, int64_t padded_count,
+  void (*gather_values)(const Rows& rows, const int32_t* indices, int64_t count, int64_t padded_count,
                         int64_t padded_dim, void* packed);
   // q k for each key and query: (keys, width), without the factor. Keys as gather_keys leaves them.
   void (*logits)(const TileShape& shape, const void* keys, const void* q, float* logits);

@@ -22,7 +22,7 @@ void HeadGroup::permute() {
   key_scorer_.run(k_rows(), grid_.complete_keys(), last_queries, queries, scores_);
   if (call_.key_order == PBS_ATTN_PER_KV_HEAD) share_scores();
   const int64_t segments = grid_.complete_keys() / grid_.segment_size;
-  team_.run(segments * group_size_, [&](int64_t task, int thread) {
+  pool_.run(segments * group_size_, [&](int64_t task, int thread) {
     order_segment(task / segments, task % segments, scratch_[static_cast<size_t>(thread)]);
   });
 }
@@ -30,7 +30,7 @@ void HeadGroup::permute() {
 // One score for all query heads: the mean of theirs.
 void HeadGroup::share_scores() {
   const int64_t keys = grid_.complete_keys();
-  team_.run(divide_up(keys, kKeysPerTask), [&](int64_t task, int) {
+  pool_.run(divide_up(keys, kKeysPerTask), [&](int64_t task, int) {
     for (int64_t j = task * kKeysPerTask; j < std::min(keys, (task + 1) * kKeysPerTask); ++j) {
       const size_t key = static_cast<size_t>(j);
       float max = scores_[0][key].log();
@@ -54,7 +54,7 @@ void HeadGroup::order_segment(int64_t g, int64_t segment, Scratch& scratch) {
   }
   sort_by_rank(ranked, scratch.spare);
   std::transform(ranked.begin(), ranked.end(), orders_[static_cast<size_t>(g)].begin() + begin,
-                 [](const Ranked& item) { return item.place; });
+                 [](const Ranked& item) { return item.index; });
 }
 
 // Gathers keys and values in a head's order: those that a query sees. Query heads that share an order share what is
@@ -62,7 +62,7 @@ void HeadGroup::order_segment(int64_t g, int64_t segment, Scratch& scratch) {
 void HeadGroup::pack(int64_t g) {
   const int64_t first = grid_.first(0);
   const int64_t blocks_per_task = grid_.segment_size / grid_.block_size;
-  team_.run(divide_up(grid_.k_blocks() - first, blocks_per_task), [&](int64_t n, int) {
+  pool_.run(divide_up(grid_.k_blocks() - first, blocks_per_task), [&](int64_t n, int) {
     const int64_t begin = first + n * blocks_per_task;
     for (int64_t j = begin; j < std::min(begin + blocks_per_task, grid_.k_blocks()); ++j) {
       pack_block(orders_[static_cast<size_t>(g)], j, g == 0);
@@ -73,21 +73,21 @@ void HeadGroup::pack(int64_t g) {
 // is_new: the rows were not packed before, in another order.
 void HeadGroup::pack_block(const std::vector<int32_t>& order, int64_t j, bool is_new) {
   const int64_t count = grid_.keys(j);
-  const int32_t* places = &order[static_cast<size_t>(j * grid_.block_size)];
+  const int32_t* indices = &order[static_cast<size_t>(j * grid_.block_size)];
   int32_t* positions = packed_.positions.data() + j * padded_block_;
-  std::copy(places, places + count, positions);
+  std::copy(indices, indices + count, positions);
   std::fill(positions + count, positions + padded_block_, std::numeric_limits<int32_t>::max());
 
   char* keys = packed_.keys.data() + j * padded_block_ * row_bytes_;
   char* values = packed_.values.data() + j * padded_block_ * row_bytes_;
   float* sums = keeps_everything() ? nullptr : packed_.key_sums.data() + j * padded_dim_;
-  engine_.gather_keys(k_rows(), places, count, padded_block_, padded_dim_, keys, sums);
-  engine_.gather_values(v_rows(), places, count, padded_block_, padded_dim_, values);
+  engine_.gather_keys(k_rows(), indices, count, padded_block_, padded_dim_, keys, sums);
+  engine_.gather_values(v_rows(), indices, count, padded_block_, padded_dim_, values);
   if (is_new) {
     check_packed(keys, padded_block_);
     check_packed(values, padded_block_);
   }
-  packed_.blocks[static_cast<size_t>(j)] = {keys, values, positions, *std::min_element(places, places + count),
+  packed_.blocks[static_cast<size_t>(j)] = {keys, values, positions, *std::min_element(indices, indices + count),
                                             *std::max_element(positions, positions + padded_block_)};
 }
 

@@ -21,7 +21,7 @@ void sort_by_rank(std::vector<Ranked>& items, std::vector<Ranked>& spare) {
   }
   spare.resize(items.size());
   for (int d = 0; d < kDigits; ++d) {
-    uint32_t* next = counts[d];  // becomes the place of the next item with each value of the digit
+    uint32_t* next = counts[d];  // becomes the index of the next item with each value of the digit
     uint32_t before = 0;
     for (size_t value = 0; value < kDigitValues; ++value) {
       const uint32_t count = next[value];

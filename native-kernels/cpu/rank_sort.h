@@ -7,10 +7,10 @@
 
 namespace pbs_attn {
 
-// A place, and the rank by which it is sorted.
+// An index, and the rank by which it is sorted.
 struct Ranked {
   uint32_t rank;
-  int32_t place;
+  int32_t index;
 };
 
 // Sorts by rising rank, those of equal rank as they were. `spare` is memory to work in.

@@ -33,7 +33,7 @@ void HeadGroup::select(const QueryRange& range, Scratch& scratch) {
 void HeadGroup::average_keys() {
   const int64_t blocks = grid_.k_blocks();
   const int64_t padded_blocks = round_up(blocks, kPadding);
-  team_.run(divide_up(blocks, kMeansPerTask), [&](int64_t n, int) {
+  pool_.run(divide_up(blocks, kMeansPerTask), [&](int64_t n, int) {
     const int64_t begin = n * kMeansPerTask;
     const int64_t end = std::min(blocks, begin + kMeansPerTask);
     for (int64_t d = 0; d < padded_dim_; ++d) {
@@ -99,9 +99,9 @@ void HeadGroup::keep_by_score(const float* scores, int64_t count, double total, 
   sort_by_rank(ranked, scratch.spare);
   double sum = 0;
   for (size_t n = 0; n < ranked.size(); ++n) {
-    sum += scores[ranked[n].place];
+    sum += scores[ranked[n].index];
     if (sum >= call_.threshold * total) {
-      for (size_t m = 0; m <= n; ++m) keep(mask, ranked[m].place);
+      for (size_t m = 0; m <= n; ++m) keep(mask, ranked[m].index);
       return;
     }
   }

@@ -1,4 +1,6 @@
 // AMX's tile registers: 16 rows by 64 bytes each.
+#ifndef PBS_ATTN_CPU_TILE_REGISTERS_INL_H_
+#define PBS_ATTN_CPU_TILE_REGISTERS_INL_H_
 
 // How the tile registers are laid out: all of them 16 rows by 64 bytes.
 struct TileConfig {
@@ -48,3 +50,5 @@ template <int kSums, int kA, int kB>
 inline void multiply_tiles() {
   asm volatile("tdpbf16ps %%tmm%c2, %%tmm%c1, %%tmm%c0" ::"i"(kSums), "i"(kA), "i"(kB));
 }
+
+#endif  // PBS_ATTN_CPU_TILE_REGISTERS_INL_H_

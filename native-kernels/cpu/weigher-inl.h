@@ -1,39 +1,12 @@
-// What the engines in bfloat16 share: products are exact in float32, and so are the sums but for float32's own
-// rounding.
-
-// Copies the rows as they are: these engines compute no other element type.
-void gather_bfloat16(const Rows& rows, const int32_t* places, int64_t count, int64_t padded_count, int64_t padded_dim,
-                     void* packed) {
-  constexpr size_t kChunk = kPadding * sizeof(uint16_t);
-  const size_t bytes = static_cast<size_t>(rows.dim) * sizeof(uint16_t);
-  const size_t padded_bytes = static_cast<size_t>(padded_dim) * sizeof(uint16_t);
-  char* to = static_cast<char*>(packed);
-  for (int64_t r = 0; r < count; ++r, to += padded_bytes) {
-    const char* from = row_at(rows, places == nullptr ? r : places[r]);
-    size_t i = 0;
-    for (; i + kChunk <= bytes; i += kChunk) __builtin_memcpy(to + i, from + i, kChunk);
-    if (i < bytes) __builtin_memcpy(to + i, from + i, bytes - i);
-    if (bytes < padded_bytes) __builtin_memset(to + bytes, 0, padded_bytes - bytes);
-  }
-  __builtin_memset(to, 0, static_cast<size_t>(padded_count - count) * padded_bytes);
-}
-
-// Brings a row nearer that is gathered soon: rows of a segment come in an order that no hardware foresees.
-inline void fetch_row(const Rows& rows, int64_t place) {
-  const char* row = row_at(rows, place);
-  for (int64_t i = 0; i < rows.dim * static_cast<int64_t>(sizeof(uint16_t)); i += 64) __builtin_prefetch(row + i);
-}
-
-// Two elements of a row make a unit of 4 bytes: (kStripWidth, dim / 2) units, transposed.
-void gather_bfloat16_queries(const Rows& rows, int64_t count, int64_t padded_dim, void* packed) {
-  alignas(uint32_t) uint16_t elements[kStripWidth * kMaxDim];
-  gather_bfloat16(rows, nullptr, count, kStripWidth, padded_dim, elements);
-  transpose(kStripWidth, padded_dim / 2, reinterpret_cast<const uint32_t*>(elements), padded_dim / 2,
-            static_cast<uint32_t*>(packed), kStripWidth);
-}
-
-// ---- Weights
+// Weights in bfloat16 from logits in float32. Products of bfloat16 are exact in float32, and so are their sums but for
+// float32's own rounding.
 //
+#ifndef PBS_ATTN_CPU_WEIGHER_INL_H_
+#define PBS_ATTN_CPU_WEIGHER_INL_H_
+
+#include "softmax-inl.h"
+#include "vector-inl.h"
+
 // A weigher makes weights of logits, relative to `max`, and adds them up. weigh<n> takes the n-th of some keys, whose
 // logits begin at `logits`. Two of them, an even one and the odd one after it, make a row of kStripWidth units, which
 // the odd one stores to `weights`.
@@ -196,7 +169,7 @@ struct WordWeigher {
   }
 };
 
-// Weights (keys / 2, kStripWidth units) of the logits (keys, kStripWidth); they may take their place.
+// Weights (keys / 2, kStripWidth units) of the logits (keys, kStripWidth); they may overwrite them.
 template <typename W, typename M>
 inline void weigh_all(W& weigher, const M& mask, int64_t keys, const float* logits, float* weights) {
   for (int64_t j = 0; j < keys; j += 2) {
@@ -204,3 +177,5 @@ inline void weigh_all(W& weigher, const M& mask, int64_t keys, const float* logi
     weigher.template weigh<1>(mask, j + 1, logits + (j + 1) * kStripWidth, weights + j / 2 * kStripWidth);
   }
 }
+
+#endif  // PBS_ATTN_CPU_WEIGHER_INL_H_
