@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
-#include <cmath>
+#include <cstdio>
 #include <cstdlib>
 
 #include "arithmetic.h"
@@ -11,12 +11,19 @@
 namespace pbs_attn {
 namespace {
 
-constexpr int32_t kMaxSeqlen = 1 << 28;           // so that positions and their sums fit into 32 bits
-constexpr int64_t kMaxStride = int64_t{1} << 40;  // so that offsets fit into 64 bits
+constexpr int32_t kMaxSeqlen = 1 << 28;                // so that positions and their sums fit into 32 bits
+constexpr int64_t kMaxStride = int64_t{1} << 40;       // so that offsets fit into 64 bits
+constexpr double kMinScale = 1e-35, kMaxScale = 1e35;  // float32 holds their products and quotients with small numbers
 constexpr int64_t kRowsPerTask = 1024;
 
 void require(bool holds, const std::string& message) {
   if (!holds) throw CallError(PBS_ATTN_INVALID_ARGUMENT, message);
+}
+
+std::string number(double x) {
+  char text[32];
+  std::snprintf(text, sizeof(text), "%g", x);
+  return text;
 }
 
 void require_range(const char* field, int64_t value, int64_t low, int64_t high) {
@@ -72,10 +79,9 @@ void check_arguments(const pbs_attn_call& call) {
               call.segment_size % call.block_size == 0,
           "segment_size: expected a multiple of block_size " + std::to_string(call.block_size) + ", found " +
               std::to_string(call.segment_size));
-  require(call.threshold >= 0 && call.threshold <= 1,
-          "threshold: expected 0 to 1, found " + std::to_string(call.threshold));
-  require(std::isfinite(call.softmax_scale) && call.softmax_scale > 0,
-          "softmax_scale: expected a positive number, found " + std::to_string(call.softmax_scale));
+  require(call.threshold >= 0 && call.threshold <= 1, "threshold: expected 0 to 1, found " + number(call.threshold));
+  require(call.softmax_scale >= kMinScale && call.softmax_scale <= kMaxScale,
+          "softmax_scale: expected 1e-35 to 1e35, found " + number(call.softmax_scale));
   require_range("force_first_block", call.force_first_block, 0, 1);
   require_range("key_order", call.key_order, PBS_ATTN_PER_QUERY_HEAD, PBS_ATTN_PER_KV_HEAD);
   require_range("num_threads", call.num_threads, 0, 4096);

@@ -23,6 +23,7 @@ constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
 KeyScore KeyScore::of_log(double log_score) {
   const double score = std::exp(log_score);
+  log_score = std::max(log_score, -static_cast<double>(std::numeric_limits<float>::max()));
   return KeyScore(static_cast<float>(score >= kSmallestScore ? score : log_score));
 }
 

@@ -9,7 +9,7 @@
 #include "check_call.h"
 #include "dispatch.h"
 #include "element.h"
-#include "head_group.h"
+#include "prefill.h"
 #include "status.h"
 #include "thread_pool.h"
 
@@ -30,7 +30,7 @@ void clear_padding(const pbs_attn_call& call, int64_t batch) {
   }
 }
 
-void prefill(pbs_attn_call& call) {
+void run(pbs_attn_call& call) {
   const Kernels* kernels = chosen_kernels();
   if (kernels == nullptr) {
     throw CallError(PBS_ATTN_UNSUPPORTED, "PBS_ATTN_ISA: expected one of " + available_isas());
@@ -42,11 +42,11 @@ void prefill(pbs_attn_call& call) {
   call.permute_seconds = 0;
   call.select_seconds = 0;
   call.attend_seconds = 0;
-  thread_local HeadGroup::Workspace workspace;
-  HeadGroup group(*kernels, call, pool, workspace);
+  thread_local Prefill::Workspace workspace;
+  Prefill prefill(*kernels, call, pool, workspace);
   for (int64_t b = 0; b < call.batch; ++b) {
     clear_padding(call, b);
-    for (int64_t kv_head = 0; kv_head < call.num_kv_heads; ++kv_head) group.run(b, kv_head);
+    for (int64_t kv_head = 0; kv_head < call.num_kv_heads; ++kv_head) prefill.run(b, kv_head);
   }
 }
 
@@ -71,6 +71,6 @@ int32_t pbs_attn_prefill(pbs_attn_call* call, char* message, size_t message_size
                                 "struct_size: expected " + std::to_string(sizeof(pbs_attn_call)) + ", found " +
                                     (call == nullptr ? "no call" : std::to_string(call->struct_size)));
     }
-    pbs_attn::prefill(*call);
+    pbs_attn::run(*call);
   });
 }

@@ -14,7 +14,9 @@ size_t digit(uint32_t rank, int d) { return (rank >> (d * kDigitBits)) & (kDigit
 
 }  // namespace
 
-void sort_by_rank(std::vector<Ranked>& items, std::vector<Ranked>& spare) {
+void sort_by_rank(RankSpace& space) {
+  std::vector<Ranked>& items = space.items;
+  std::vector<Ranked>& spare = space.spare;
   uint32_t counts[kDigits][kDigitValues] = {};
   for (const Ranked& item : items) {
     for (int d = 0; d < kDigits; ++d) ++counts[d][digit(item.rank, d)];

@@ -249,6 +249,34 @@ void check_non_finite(int32_t type) {
   }
 }
 
+// Numbers that are finite, but whose products or sums are more than float32 holds: an error, and no NaN. Where only the
+// means of blocks overflow, the outputs are right.
+void check_overflow(int32_t type) {
+  if (type == PBS_ATTN_FLOAT16) return;  // has no numbers so large
+  const Case c{type, 300, 300, 32, 2, 1, 64, 128, 0.5, PBS_ATTN_PER_QUERY_HEAD, 1};
+  for (const bool wants_lse : {true, false}) {
+    Arrays products(c, 71), means(c, 71);
+    for (size_t i = 0; i < products.q.size(); ++i) products.q.set(i, 1e25f);
+    for (size_t i = 0; i < products.k.size(); ++i) products.k.set(i, 1e25f);
+    pbs_attn_call call = make_call(c, products);
+    if (!wants_lse) call.lse = nullptr;
+    char message[256] = "";
+    const int32_t status = pbs_attn_prefill(&call, message, sizeof(message));
+    expect(status == PBS_ATTN_NOT_FINITE && std::strstr(message, "overflow float32 in sequence 0, head ") != nullptr,
+           c.name() + ": products overflow: status " + std::to_string(status) + ", " + message);
+    for (size_t i = 0; i < means.k.size(); ++i) means.k.set(i, 3e38f);
+    for (size_t i = 0; i < means.q.size(); ++i) means.q.set(i, 1e-38f);
+    for (size_t i = 0; i < means.v.size(); ++i) means.v.set(i, 2);
+    call = make_call(c, means);
+    if (!wants_lse) call.lse = nullptr;
+    expect(pbs_attn_prefill(&call, message, sizeof(message)) == PBS_ATTN_OK, c.name() + ": means overflow: " + message);
+    for (int64_t i = 0; i < c.q_heads * c.seqlen_q; ++i) {
+      const float o = means.o[static_cast<size_t>(i * means.row)];
+      expect(std::abs(o - 2) <= 0.01, c.name() + ": means overflow: output " + std::to_string(o));
+    }
+  }
+}
+
 // Each change makes a good call bad; the answer names the field.
 void check_refusals() {
   const Case c{PBS_ATTN_FLOAT32, 300, 300, 32, 2, 1, 128, 256, 0.9, PBS_ATTN_PER_QUERY_HEAD, 1};
@@ -273,6 +301,8 @@ void check_refusals() {
   refuse("segment_size", bad, [](pbs_attn_call& x, Arrays&) { x.segment_size = 200; });
   refuse("threshold", bad, [](pbs_attn_call& x, Arrays&) { x.threshold = std::nan(""); });
   refuse("softmax_scale", bad, [](pbs_attn_call& x, Arrays&) { x.softmax_scale = 0; });
+  refuse("softmax_scale", bad, [](pbs_attn_call& x, Arrays&) { x.softmax_scale = 1e-40; });
+  refuse("softmax_scale", bad, [](pbs_attn_call& x, Arrays&) { x.softmax_scale = 1e40; });
   refuse("min_length", bad, [](pbs_attn_call& x, Arrays&) { x.min_length = -1; });
   refuse("window", bad, [](pbs_attn_call& x, Arrays&) { x.window = -1; });
   refuse("key_order", bad, [](pbs_attn_call& x, Arrays&) { x.key_order = 2; });
@@ -292,6 +322,7 @@ int run_isa(const char* isa) {
     check_band_only(type);
     check_key_scores(type);
     check_non_finite(type);
+    check_overflow(type);
     check_threads(type);
   }
   check_random();
