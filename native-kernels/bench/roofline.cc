@@ -546,7 +546,7 @@ int main() {
   }
   const pbs_attn::Engine& engine = kernels->bfloat16 != nullptr ? *kernels->bfloat16 : *kernels->float32;
   for (const int64_t dim : {128, 64}) {
-    measure_distance(*kernels, engine, dim, 1, 8, 8);     // strips in L1, blocks in the next
+    measure_distance(*kernels, engine, dim, 1, 8, 8);     // strips in L1, blocks in L2
     measure_distance(*kernels, engine, dim, 32, 8, 8);    // both in L2
     measure_distance(*kernels, engine, dim, 32, 128, 8);  // blocks from behind it, as in dense attention
     measure_distance(*kernels, engine, dim, 32, 128, 4);  // and each for half of the strips

@@ -18,8 +18,8 @@ namespace isa_amx_bf16 {
 #include "kernels-inl.h"
 
 #include "amx_linear-inl.h"
+#include "amx_logits-inl.h"
 #include "amx_rows-inl.h"
-#include "amx_scores-inl.h"
 #include "bfloat16_rows-inl.h"
 #include "weigher-inl.h"
 
@@ -28,6 +28,11 @@ template <template <Range> class W, int kDim, int kStepKeys>
 void attend_by_schedule(const TileShape& shape, const Visit* visits, int64_t count, float* scratch);
 template <template <Range> class W>
 void attend_in_sequence(const TileShape& shape, int64_t step_keys, const Visit* visits, int64_t count, float* scratch);
+
+// In amx_scores.cc. Without values a visit only adds up weights.
+void sum_weights(const TileShape& shape, const Visit* visits, int64_t count, float* scratch);
+void score_keys_on_tiles(const TileShape& shape, const void* keys, const QueryStrip* strips, const float* weights,
+                         int64_t strip_count, float* scratch, float* scores);
 
 // What has a schedule: head dimensions, and keys of a step.
 struct Scheduled {

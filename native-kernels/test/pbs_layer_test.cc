@@ -232,7 +232,7 @@ void test_norm(int64_t rows, int64_t cols, int32_t dtype) {
   expect(wrong == 0 && y.is_untouched_behind_rows(), "norm of " + std::to_string(cols) + " columns");
 }
 
-// Heads lie side by side in a row of x, and behind each other in y; then x is turned in place.
+// Heads lie side by side in a row of x, and behind each other in y; then x is rotated in place.
 // Every NaN stays one when it is rounded: its bits may be all ones, where a carry would leave 0.
 void test_nan() {
   for (const uint32_t bits : {0x7fc00000u, 0x7fffffffu, 0xffffffffu, 0x7f800001u}) {
@@ -396,8 +396,8 @@ void test_refusals() {
           "softmax_scale");
   refused(pbs_layer_attend_row(2, 1, 1, 4, 1, &in, &keys, &keys, &in, 1, message, sizeof(message)), message, "q.cols");
   const pbs_attn_tensor heads{x.data(), 0, 3, 3};
-  const float turn[2] = {};
-  refused(pbs_layer_rotate(PBS_ATTN_BFLOAT16, 1, 1, 3, &heads, turn, turn, &heads, 1, message, sizeof(message)),
+  const float angle[2] = {};
+  refused(pbs_layer_rotate(PBS_ATTN_BFLOAT16, 1, 1, 3, &heads, angle, angle, &heads, 1, message, sizeof(message)),
           message, "head_dim");
 }
 

@@ -1,6 +1,18 @@
 // Scores of keys on AMX: sums of weights, and what each key gets of them.
-#ifndef PBS_ATTN_CPU_AMX_SCORES_INL_H_
-#define PBS_ATTN_CPU_AMX_SCORES_INL_H_
+#include <immintrin.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <type_traits>
+#include <utility>
+
+#include "kernels.h"
+#include "pbs_attn.h"
+
+namespace pbs_attn {
+namespace isa_amx_bf16 {
+
+#include "amx_constants-inl.h"
 
 #include "amx_logits-inl.h"
 #include "attend-inl.h"
@@ -103,7 +115,7 @@ inline void sum_alone(const TileShape& shape, const Visit& visit, float* logits)
                });
 }
 
-inline void sum_weights(const TileShape& shape, const Visit* visits, int64_t count, float* scratch) {
+void sum_weights(const TileShape& shape, const Visit* visits, int64_t count, float* scratch) {
   const Visit* const end = visits + count;
   while (visits < end) {
     const Visit* next = visits;
@@ -115,8 +127,8 @@ inline void sum_weights(const TileShape& shape, const Visit* visits, int64_t cou
   }
 }
 
-inline void score_keys_on_tiles(const TileShape& shape, const void* keys, const QueryStrip* strips,
-                                const float* weights, int64_t strip_count, float* scratch, float* scores) {
+void score_keys_on_tiles(const TileShape& shape, const void* keys, const QueryStrip* strips, const float* weights,
+                         int64_t strip_count, float* scratch, float* scores) {
   float* sums = scratch + kAhead * kGroup;
   clear_sums(shape.keys, sums);
   [[maybe_unused]] const Session session;
@@ -135,4 +147,5 @@ inline void score_keys_on_tiles(const TileShape& shape, const void* keys, const 
   add_lanes(shape.keys, sums, scores);
 }
 
-#endif  // PBS_ATTN_CPU_AMX_SCORES_INL_H_
+}  // namespace isa_amx_bf16
+}  // namespace pbs_attn
