@@ -3,10 +3,12 @@
 #
 #   build.sh TARGET_DIR CLASSIFIER
 #
-# Without CMake or a C++ compiler it says so and succeeds: models then run the dense attention of PyTorch.
+# Without CMake or a C++ compiler it says so and succeeds: models then run the dense attention of PyTorch. Where
+# PBS_REQUIRE names `cpu` it fails; see require.sh.
 set -eu
 
 source_dir=$(cd "$(dirname "$0")" && pwd)
+. "$source_dir/require.sh"
 target=$1
 classifier=$2
 build=$target/cmake
@@ -21,13 +23,15 @@ command -v "${CXX:-c++}" >/dev/null 2>&1 || command -v g++ >/dev/null 2>&1 || co
 command -v make >/dev/null 2>&1 || command -v ninja >/dev/null 2>&1 || missing="$missing make"
 if [ -n "$missing" ]; then
   rm -rf "$packed"
-  echo "native kernels left out; missing:$missing. Models run the dense attention of PyTorch, in float32." >&2
+  skip cpu "Native kernels left out; missing:$missing. Models run the dense attention of PyTorch, in float32."
   exit 0
 fi
 
 log=$target/build.log
 mkdir -p "$target"
-if ! { cmake -S "$source_dir" -B "$build" -DCMAKE_BUILD_TYPE=Release && cmake --build "$build" --parallel 2; } >"$log" 2>&1; then
+jobs=$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
+if ! { cmake -S "$source_dir" -B "$build" -DCMAKE_BUILD_TYPE=Release && cmake --build "$build" --parallel "$jobs"; } \
+  >"$log" 2>&1; then
   cat "$log" >&2
   echo "native kernels do not compile (above)" >&2
   exit 1

@@ -20,7 +20,7 @@
 #include "../cpu/element.h"
 #include "../cpu/kernels.h"
 #include "../cpu/layer_kernels.h"
-#include "../cpu/team.h"
+#include "../cpu/thread_pool.h"
 #include "pbs_attn.h"
 #include "pbs_layer.h"
 
@@ -267,7 +267,7 @@ double operations(const pbs_attn::Kernels& kernels, int64_t dim, size_t visits) 
 
 void measure(const pbs_attn::Kernels& kernels, const pbs_attn::Engine& engine, int64_t dim) {
   const bool is_bfloat16 = engine.dtype == PBS_ATTN_BFLOAT16;
-  // The blocks are more than the nearest cache holds, and less than the next.
+  // The blocks are more than L1 holds, and less than the next.
   Inputs in(kernels, engine, dim, 4, 6);
   const pbs_attn::TileShape shape{kKeys, dim, 0.09f, false};
   std::vector<pbs_attn::Visit> visits;
@@ -302,9 +302,9 @@ void measure_distance(const pbs_attn::Kernels& kernels, const pbs_attn::Engine& 
   constexpr int64_t kGroup = 8;
   constexpr size_t kVisitsAtOnce = 256;
   const pbs_attn::TileShape shape{kKeys, dim, 0.09f, false};
-  pbs_attn::Team team(pbs_attn::available_cores());
+  pbs_attn::ThreadPool pool(pbs_attn::available_cores());
   std::vector<Inputs> inputs;
-  std::vector<std::vector<pbs_attn::Visit>> visits(static_cast<size_t>(team.size()));
+  std::vector<std::vector<pbs_attn::Visit>> visits(static_cast<size_t>(pool.size()));
   for (size_t core = 0; core < visits.size(); ++core)
     inputs.emplace_back(kernels, engine, dim, strip_count, block_count);
   for (size_t core = 0; core < visits.size(); ++core) {
@@ -321,7 +321,7 @@ void measure_distance(const pbs_attn::Kernels& kernels, const pbs_attn::Engine& 
     }
   }
   const Seconds seconds = time_rounds(kRounds / 10, [&] {
-    team.run(team.size(), [&](int64_t core, int) {
+    pool.run(pool.size(), [&](int64_t core, int) {
       const std::vector<pbs_attn::Visit>& mine = visits[static_cast<size_t>(core)];
       for (size_t n = 0; n < mine.size(); n += kVisitsAtOnce) {
         engine.attend(shape, &mine[n], static_cast<int64_t>(std::min(kVisitsAtOnce, mine.size() - n)),
@@ -329,10 +329,10 @@ void measure_distance(const pbs_attn::Kernels& kernels, const pbs_attn::Engine& 
       }
     });
   });
-  const double all_operations = team.size() * operations(kernels, dim, visits[0].size());
+  const double all_operations = pool.size() * operations(kernels, dim, visits[0].size());
   std::printf(
       "attention on %d cores, head dim %3d, %2d strips, %3d blocks, %d visits in a row: %5.0f (median %5.0f) GFLOP/s\n",
-      team.size(), static_cast<int>(dim), static_cast<int>(strip_count), static_cast<int>(block_count),
+      pool.size(), static_cast<int>(dim), static_cast<int>(strip_count), static_cast<int>(block_count),
       static_cast<int>(visits_of_group), all_operations / seconds.fastest / 1e9, all_operations / seconds.median / 1e9);
 }
 
@@ -363,17 +363,17 @@ void measure_permute(const pbs_attn::Kernels& kernels, const pbs_attn::Engine& e
     for (int64_t i = first; i < first + bytes; i += pbs_attn::kCacheLine) sum += static_cast<uint64_t>(buffer[i]);
     sink += sum;
   };
-  pbs_attn::Team team(pbs_attn::available_cores());
+  pbs_attn::ThreadPool pool(pbs_attn::available_cores());
   // work(block, sums), a segment at a time.
   const auto microseconds = [&](const auto& work) {
     std::vector<double> seconds;
     for (int round = 0; round < kRounds / 10; ++round) {
-      team.run(team.size(), [&](int64_t, int) {
+      pool.run(pool.size(), [&](int64_t, int) {
         for (const AlignedBuffer<char>* buffer : {&packed_k, &packed_v}) read(*buffer, 0, kBlocks * block_bytes);
         read(other, 0, kOtherBytes);
       });
       seconds.push_back(time_rounds(1, [&] {
-                          team.run(kBlocks / 2, [&](int64_t n, int) {
+                          pool.run(kBlocks / 2, [&](int64_t n, int) {
                             float sums[pbs_attn::kMaxDim];
                             work(2 * n, sums);
                             work(2 * n + 1, sums);
@@ -381,7 +381,7 @@ void measure_permute(const pbs_attn::Kernels& kernels, const pbs_attn::Engine& e
                         }).median);
     }
     std::sort(seconds.begin(), seconds.end());
-    return seconds[seconds.size() / 2] * team.size() / kBlocks * 1e6;
+    return seconds[seconds.size() / 2] * pool.size() / kBlocks * 1e6;
   };
   const double copy = microseconds([&](int64_t block, float*) {
     const int64_t first = block * block_bytes;
@@ -389,10 +389,10 @@ void measure_permute(const pbs_attn::Kernels& kernels, const pbs_attn::Engine& e
     std::memcpy(packed_v.data() + first, v.data() + first, static_cast<size_t>(block_bytes));
   });
   const double gather = microseconds([&](int64_t block, float* sums) {
-    const int32_t* places = &order[static_cast<size_t>(block * kKeys)];
+    const int32_t* indices = &order[static_cast<size_t>(block * kKeys)];
     const int64_t first = block * block_bytes;
-    engine.gather_keys(rows(k, 0), places, kKeys, kKeys, dim, packed_k.data() + first, sums);
-    engine.gather_values(rows(v, 0), places, kKeys, kKeys, dim, packed_v.data() + first);
+    engine.gather_keys(rows(k, 0), indices, kKeys, kKeys, dim, packed_k.data() + first, sums);
+    engine.gather_values(rows(v, 0), indices, kKeys, kKeys, dim, packed_v.data() + first);
   });
   const double reading = microseconds([&](int64_t block, float*) { read(q, block * block_bytes, block_bytes); });
   const double summing =
@@ -400,7 +400,7 @@ void measure_permute(const pbs_attn::Kernels& kernels, const pbs_attn::Engine& e
   std::printf(
       "permute on %d cores, head dim %3d: keys and values of a block %4.1f (copying them %4.1f), sum of queries %4.1f "
       "(reading them %4.1f) microseconds\n",
-      team.size(), static_cast<int>(dim), gather, copy, summing, reading);
+      pool.size(), static_cast<int>(dim), gather, copy, summing, reading);
 }
 
 // Scores of a block of keys for as many queries, from caches, on all cores at once: the sums of the weights and the
@@ -409,12 +409,12 @@ void measure_scores(const pbs_attn::Kernels& kernels, const pbs_attn::Engine& en
   constexpr int kRepeats = 64;
   const int64_t strips = kKeys / kernels.width;
   const pbs_attn::TileShape shape{kKeys, dim, 0.09f, true};
-  pbs_attn::Team team(pbs_attn::available_cores());
+  pbs_attn::ThreadPool pool(pbs_attn::available_cores());
   std::vector<Inputs> inputs;
-  for (int core = 0; core < team.size(); ++core) inputs.emplace_back(kernels, engine, dim, strips, 1);
+  for (int core = 0; core < pool.size(); ++core) inputs.emplace_back(kernels, engine, dim, strips, 1);
   const auto microseconds = [&](const auto& work) {
     const Seconds seconds = time_rounds(kRounds / 4, [&] {
-      team.run(team.size(), [&](int64_t core, int) {
+      pool.run(pool.size(), [&](int64_t core, int) {
         for (int n = 0; n < kRepeats; ++n) work(inputs[static_cast<size_t>(core)]);
       });
     });
@@ -439,17 +439,17 @@ void measure_scores(const pbs_attn::Kernels& kernels, const pbs_attn::Engine& en
   std::printf(
       "scores on %d cores, head dim %3d: %d keys and queries, sums %4.1f, scores %4.1f (their products alone %4.1f) "
       "microseconds\n",
-      team.size(), static_cast<int>(dim), static_cast<int>(kKeys), sums, scores, products);
+      pool.size(), static_cast<int>(dim), static_cast<int>(kKeys), sums, scores, products);
 }
 
-// How long it takes until all threads of a team have begun their tasks: at once, and when they have gone to sleep.
+// How long it takes until all threads of a pool have begun their tasks: at once, and when they have gone to sleep.
 void measure_waking() {
-  pbs_attn::Team team(pbs_attn::available_cores());
+  pbs_attn::ThreadPool pool(pbs_attn::available_cores());
   for (const int pause : {0, 10}) {
     const auto begin_all = [&] {
       std::atomic<int> begun{0};
-      team.run(team.size(), [&](int64_t, int) {
-        for (++begun; begun < team.size();) {  // at work: a core that is given away would take the others' threads
+      pool.run(pool.size(), [&](int64_t, int) {
+        for (++begun; begun < pool.size();) {  // at work: a core that is given away would take the others' threads
         }
       });
     };
@@ -459,7 +459,7 @@ void measure_waking() {
       seconds.push_back(time_rounds(1, begin_all).median);
     }
     std::sort(seconds.begin(), seconds.end());
-    std::printf("%d threads begin after %5.1f (median %5.1f) microseconds, %d ms after they ended\n", team.size(),
+    std::printf("%d threads begin after %5.1f (median %5.1f) microseconds, %d ms after they ended\n", pool.size(),
                 seconds.front() * 1e6, seconds[seconds.size() / 2] * 1e6, pause);
   }
 }
@@ -546,8 +546,8 @@ int main() {
   }
   const pbs_attn::Engine& engine = kernels->bfloat16 != nullptr ? *kernels->bfloat16 : *kernels->float32;
   for (const int64_t dim : {128, 64}) {
-    measure_distance(*kernels, engine, dim, 1, 8, 8);     // strips in the nearest cache, blocks in the next
-    measure_distance(*kernels, engine, dim, 32, 8, 8);    // both in the second cache
+    measure_distance(*kernels, engine, dim, 1, 8, 8);     // strips in L1, blocks in L2
+    measure_distance(*kernels, engine, dim, 32, 8, 8);    // both in L2
     measure_distance(*kernels, engine, dim, 32, 128, 8);  // blocks from behind it, as in dense attention
     measure_distance(*kernels, engine, dim, 32, 128, 4);  // and each for half of the strips
   }

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
-#include <cmath>
+#include <cstdio>
 #include <cstdlib>
 
 #include "arithmetic.h"
@@ -11,12 +11,19 @@
 namespace pbs_attn {
 namespace {
 
-constexpr int32_t kMaxSeqlen = 1 << 28;           // so that positions and their sums fit into 32 bits
-constexpr int64_t kMaxStride = int64_t{1} << 40;  // so that offsets fit into 64 bits
+constexpr int32_t kMaxSeqlen = 1 << 28;                // so that positions and their sums fit into 32 bits
+constexpr int64_t kMaxStride = int64_t{1} << 40;       // so that offsets fit into 64 bits
+constexpr double kMinScale = 1e-35, kMaxScale = 1e35;  // float32 holds their products and quotients with small numbers
 constexpr int64_t kRowsPerTask = 1024;
 
 void require(bool holds, const std::string& message) {
   if (!holds) throw CallError(PBS_ATTN_INVALID_ARGUMENT, message);
+}
+
+std::string number(double x) {
+  char text[32];
+  std::snprintf(text, sizeof(text), "%g", x);
+  return text;
 }
 
 void require_range(const char* field, int64_t value, int64_t low, int64_t high) {
@@ -32,10 +39,10 @@ void check_tensor(const char* name, const pbs_attn_tensor& tensor) {
 }
 
 void check_rows(const pbs_attn_call& call, const char* name, const pbs_attn_tensor& tensor, int64_t batch,
-                int64_t heads, int64_t rows, const Kernels& kernels, Team& team) {
+                int64_t heads, int64_t rows, const Kernels& kernels, ThreadPool& pool) {
   const int64_t tasks_per_head = divide_up(rows, kRowsPerTask);
   std::atomic<int64_t> bad{-1};
-  team.run(heads * tasks_per_head, [&](int64_t task, int) {
+  pool.run(heads * tasks_per_head, [&](int64_t task, int) {
     const int64_t head = task / tasks_per_head;
     const int64_t begin = task % tasks_per_head * kRowsPerTask;
     for (int64_t row = begin; row < std::min(begin + kRowsPerTask, rows); ++row) {
@@ -72,10 +79,9 @@ void check_arguments(const pbs_attn_call& call) {
               call.segment_size % call.block_size == 0,
           "segment_size: expected a multiple of block_size " + std::to_string(call.block_size) + ", found " +
               std::to_string(call.segment_size));
-  require(call.threshold >= 0 && call.threshold <= 1,
-          "threshold: expected 0 to 1, found " + std::to_string(call.threshold));
-  require(std::isfinite(call.softmax_scale) && call.softmax_scale > 0,
-          "softmax_scale: expected a positive number, found " + std::to_string(call.softmax_scale));
+  require(call.threshold >= 0 && call.threshold <= 1, "threshold: expected 0 to 1, found " + number(call.threshold));
+  require(call.softmax_scale >= kMinScale && call.softmax_scale <= kMaxScale,
+          "softmax_scale: expected 1e-35 to 1e35, found " + number(call.softmax_scale));
   require_range("force_first_block", call.force_first_block, 0, 1);
   require_range("key_order", call.key_order, PBS_ATTN_PER_QUERY_HEAD, PBS_ATTN_PER_KV_HEAD);
   require_range("num_threads", call.num_threads, 0, 4096);
@@ -91,13 +97,13 @@ void check_arguments(const pbs_attn_call& call) {
   }
 }
 
-void refuse_values(const pbs_attn_call& call, const Kernels& kernels, Team& team) {
+void refuse_values(const pbs_attn_call& call, const Kernels& kernels, ThreadPool& pool) {
   for (int64_t b = 0; b < call.batch; ++b) {
     const int64_t seqlen_q = call.seqlens_q != nullptr ? call.seqlens_q[b] : call.max_seqlen_q;
     const int64_t seqlen_k = call.seqlens_k != nullptr ? call.seqlens_k[b] : call.max_seqlen_k;
-    check_rows(call, "q", call.q, b, call.num_q_heads, seqlen_q, kernels, team);
-    check_rows(call, "k", call.k, b, call.num_kv_heads, seqlen_k, kernels, team);
-    check_rows(call, "v", call.v, b, call.num_kv_heads, seqlen_k, kernels, team);
+    check_rows(call, "q", call.q, b, call.num_q_heads, seqlen_q, kernels, pool);
+    check_rows(call, "k", call.k, b, call.num_kv_heads, seqlen_k, kernels, pool);
+    check_rows(call, "v", call.v, b, call.num_kv_heads, seqlen_k, kernels, pool);
   }
   throw CallError(PBS_ATTN_NOT_FINITE, "q, k or v: NaN or infinity, and none any more: they changed during the call");
 }

@@ -2,10 +2,10 @@
 #ifndef PBS_ATTN_CPU_CHECK_CALL_H_
 #define PBS_ATTN_CPU_CHECK_CALL_H_
 
-#include "answer.h"
 #include "kernels.h"
 #include "pbs_attn.h"
-#include "team.h"
+#include "status.h"
+#include "thread_pool.h"
 
 namespace pbs_attn {
 
@@ -14,7 +14,7 @@ void check_arguments(const pbs_attn_call& call);
 
 // Throws CallError with PBS_ATTN_NOT_FINITE, naming the first row of q, k or v that it finds with NaN or infinity. For
 // when there is one.
-[[noreturn]] void refuse_values(const pbs_attn_call& call, const Kernels& kernels, Team& team);
+[[noreturn]] void refuse_values(const pbs_attn_call& call, const Kernels& kernels, ThreadPool& pool);
 
 }  // namespace pbs_attn
 

@@ -20,7 +20,9 @@ bool has_avx512() {
 
 // The tile registers are large, so Linux wants a process to ask for them.
 bool has_amx() {
-#if defined(__linux__)
+#if defined(PBS_ATTN_EMULATED_TILES)
+  return true;
+#elif defined(__linux__)
   constexpr long kRequestPermission = 0x1023;  // ARCH_REQ_XCOMP_PERM
   constexpr long kTileData = 18;
   return __builtin_cpu_supports("amx-tile") && __builtin_cpu_supports("amx-bf16") &&

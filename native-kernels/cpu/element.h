@@ -13,7 +13,7 @@ inline int64_t element_size(int32_t dtype) { return dtype == PBS_ATTN_FLOAT32 ? 
 
 // The rows from one on.
 inline Rows rows_from(const Rows& rows, int64_t row) {
-  return {rows.dtype, static_cast<const char*>(rows.first) + row * rows.stride, rows.stride, rows.dim};
+  return {rows.dtype, static_cast<const char*>(rows.first) + row * rows.stride_bytes, rows.stride_bytes, rows.dim};
 }
 
 // Address of a row of a strided array.

@@ -17,8 +17,8 @@ constexpr int64_t kMaxDim = 256;
 struct Rows {
   int32_t dtype;  // a pbs_attn_dtype
   const void* first;
-  int64_t stride;  // bytes from one to the next
-  int64_t dim;     // elements of each
+  int64_t stride_bytes;  // from one to the next
+  int64_t dim;           // elements of each
 };
 
 // A block of packed keys and values.
@@ -38,13 +38,13 @@ struct QueryStrip {
   double* sum;             // (width): sum of the weights
   int32_t first_position;  // of the strip's first query; the others follow
   int32_t last_position;
-  int32_t window;  // keys that a query sees, its own the last of them; INT32_MAX: all up to its own
+  int32_t window;  // sliding window: keys that a query sees, its own the last of them; INT32_MAX: all up to its own
 };
 
 // A block is fetched from memory in as many parts, one in each of some visits before it.
 constexpr int64_t kParts = 4;
 
-// A strip's turn with a key block.
+// A strip meets a key block.
 struct Visit {
   const KeyBlock* block;
   const QueryStrip* strip;
@@ -71,11 +71,11 @@ struct Engine {
 
   // Reads the first `count` rows, at most `width`, to the layout of QueryStrip::q, of the size of `width` padded rows.
   void (*gather_queries)(const Rows& rows, int64_t count, int64_t padded_dim, void* packed);
-  // Reads `count` rows at `places` to the layouts of KeyBlock, with zeros after each up to padded_dim, and rows of
+  // Reads `count` rows at `indices` to the layouts of KeyBlock, with zeros after each up to padded_dim, and rows of
   // zeros after them up to padded_count, a multiple of kPadding. sums (padded dim): of the rows; null: nobody asks.
-  void (*gather_keys)(const Rows& rows, const int32_t* places, int64_t count, int64_t padded_count, int64_t padded_dim,
+  void (*gather_keys)(const Rows& rows, const int32_t* indices, int64_t count, int64_t padded_count, int64_t padded_dim,
                       void* packed, float* sums);
-  void (*gather_values)(const Rows& rows, const int32_t* places, int64_t count, int64_t padded_count,
+  void (*gather_values)(const Rows& rows, const int32_t* indices, int64_t count, int64_t padded_count,
                         int64_t padded_dim, void* packed);
   // q k for each key and query: (keys, width), without the factor. Keys as gather_keys leaves them.
   void (*logits)(const TileShape& shape, const void* keys, const void* q, float* logits);
@@ -107,7 +107,7 @@ struct Kernels {
   // c (m, n) = a (m, k) b (k, n), all row-major. n and k are multiples of kPadding.
   void (*gemm)(int64_t m, int64_t n, int64_t k, const float* a, int64_t lda, const float* b, int64_t ldb, float* c,
                int64_t ldc);
-  // Turns n logits into exp(scale (x - max)) and returns their sum.
+  // Replaces n logits by exp(scale (x - max)) and returns their sum.
   double (*exp_row)(int64_t n, float* x, float max, float scale);
 
   // Writes o (padded dim, width) times factor (width) as the first `count` rows, rounded to nearest, ties to even.

@@ -23,6 +23,7 @@ constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
 KeyScore KeyScore::of_log(double log_score) {
   const double score = std::exp(log_score);
+  log_score = std::max(log_score, -static_cast<double>(std::numeric_limits<float>::max()));
   return KeyScore(static_cast<float>(score >= kSmallestScore ? score : log_score));
 }
 
@@ -36,16 +37,16 @@ uint32_t KeyScore::rank() const {
   return (bits & 0x80000000u) != 0 ? bits : ~bits & 0x7fffffffu;
 }
 
-KeyScorer::KeyScorer(const Kernels& kernels, const Engine& engine, Team& team, int64_t padded_dim, double scale)
+KeyScorer::KeyScorer(const Kernels& kernels, const Engine& engine, ThreadPool& pool, int64_t padded_dim, double scale)
     : kernels_(kernels),
       engine_(engine),
-      team_(team),
+      pool_(pool),
       padded_dim_(padded_dim),
       scale_(scale),
       shape_{kTileKeys, padded_dim, static_cast<float>(scale), true},
-      places_(kTileKeys),
-      scratch_(static_cast<size_t>(team.size())) {
-  std::iota(places_.begin(), places_.end(), 0);
+      indices_(kTileKeys),
+      scratch_(static_cast<size_t>(pool.size())) {
+  std::iota(indices_.begin(), indices_.end(), 0);
 }
 
 // Two passes over the keys: the first for the sum of each query's weights, the second for the scores.
@@ -115,7 +116,7 @@ KeyScorer::Tile KeyScorer::pack_tile(const Rows& keys, int64_t task, int64_t fir
   scratch.keys.reserve(kTileKeys * padded_dim_ * element_size(engine_.dtype));
   scratch.floats.reserve(kScratchTiles * kTileKeys * kernels_.width);
   const int64_t count = std::min(padded, key_count_ - first_key);
-  engine_.gather_keys(rows_from(keys, first_key), places_.data(), count, padded, padded_dim_, scratch.keys.data(),
+  engine_.gather_keys(rows_from(keys, first_key), indices_.data(), count, padded, padded_dim_, scratch.keys.data(),
                       nullptr);
   return {task, first_key, count, padded, scratch.keys.data()};
 }
@@ -185,7 +186,7 @@ KeyScore KeyScorer::score_from_logs(int64_t first_lane, const float* logits, int
 template <typename F>
 void KeyScorer::for_each_tile(const Rows& keys, const F& work) {
   const int64_t tiles = divide_up(key_count_, kTileKeys);
-  team_.run(divide_up(tiles, tiles_per_task_), [&](int64_t task, int thread) {
+  pool_.run(divide_up(tiles, tiles_per_task_), [&](int64_t task, int thread) {
     Scratch& scratch = scratch_[static_cast<size_t>(thread)];
     for (int64_t tile = task * tiles_per_task_; tile < std::min(tiles, (task + 1) * tiles_per_task_); ++tile) {
       work(pack_tile(keys, task, tile * kTileKeys, kTileKeys, scratch), scratch);

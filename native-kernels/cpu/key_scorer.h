@@ -8,7 +8,7 @@
 
 #include "aligned_buffer.h"
 #include "kernels.h"
-#include "team.h"
+#include "thread_pool.h"
 
 namespace pbs_attn {
 
@@ -34,7 +34,7 @@ class KeyScore {
 
 class KeyScorer {
  public:
-  KeyScorer(const Kernels& kernels, const Engine& engine, Team& team, int64_t padded_dim, double scale);
+  KeyScorer(const Kernels& kernels, const Engine& engine, ThreadPool& pool, int64_t padded_dim, double scale);
 
   // Scores the first key_count keys for several heads that read them. queries has for each head its last ones, of which
   // there are query_count; scores gets for each head one score for each key.
@@ -72,11 +72,11 @@ class KeyScorer {
 
   const Kernels& kernels_;
   const Engine& engine_;
-  Team& team_;
+  ThreadPool& pool_;
   const int64_t padded_dim_;
   const double scale_;
   const TileShape shape_;
-  std::vector<int32_t> places_;   // of a tile's keys in it
+  std::vector<int32_t> indices_;  // of a tile's keys in it
   std::vector<Scratch> scratch_;  // one for each thread
   int64_t key_count_ = 0;
   int64_t query_count_ = 0;

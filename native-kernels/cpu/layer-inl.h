@@ -1,4 +1,11 @@
-// The vector code around attention, compiled with kernels-inl.h for each instruction set.
+// The vector code around attention.
+#ifndef PBS_ATTN_CPU_LAYER_INL_H_
+#define PBS_ATTN_CPU_LAYER_INL_H_
+
+#include "element-inl.h"
+#include "gemm-inl.h"
+#include "rows-inl.h"
+#include "vector-inl.h"
 
 constexpr int64_t kChunk = kPadding;  // elements that are in registers as floats
 
@@ -22,7 +29,7 @@ inline void store_floats(T type, const float* from, int64_t first, int64_t count
   for (int64_t i = 0; i < count; ++i) store(static_cast<Bits*>(y) + first + i, type.from_float(from[i]));
 }
 
-void rms_norm(int64_t n, const float* x, const float* weight, float eps, int32_t dtype, void* y) {
+inline void rms_norm(int64_t n, const float* x, const float* weight, float eps, int32_t dtype, void* y) {
   VecF sums[4] = {};
   int64_t i = 0;
   for (; i + 4 * kWidth <= n; i += 4 * kWidth) {
@@ -43,7 +50,7 @@ void rms_norm(int64_t n, const float* x, const float* weight, float eps, int32_t
   });
 }
 
-void rotate(int32_t dtype, int64_t half, const void* x, const float* cosines, const float* sines, void* y) {
+inline void rotate(int32_t dtype, int64_t half, const void* x, const float* cosines, const float* sines, void* y) {
   with_type(dtype, [&](auto type) {
     for_chunks(half, [&](int64_t first, int64_t count) {
       float a[kChunk], b[kChunk];
@@ -51,9 +58,9 @@ void rotate(int32_t dtype, int64_t half, const void* x, const float* cosines, co
       load_floats(type, x, half + first, count, b);
       for (int64_t i = 0; i < count; ++i) {
         const float c = cosines[first + i], s = sines[first + i];
-        const float turned = a[i] * c - b[i] * s;
+        const float rotated = a[i] * c - b[i] * s;
         b[i] = b[i] * c + a[i] * s;
-        a[i] = turned;
+        a[i] = rotated;
       }
       store_floats(type, a, first, count, y);
       store_floats(type, b, half + first, count, y);
@@ -61,12 +68,12 @@ void rotate(int32_t dtype, int64_t half, const void* x, const float* cosines, co
   });
 }
 
-void split(int64_t n, const void* x, float* even, float* odd) {
+inline void split(int64_t n, const void* x, float* even, float* odd) {
   const uint16_t* from = static_cast<const uint16_t*>(x);
   for (int64_t i = 0; i < n; ++i) (i % 2 == 0 ? even : odd)[i / 2] = Bfloat16::to_float(load<uint16_t>(from + i));
 }
 
-// The sums of kWidth vectors, each in its place.
+// The sums of kWidth vectors, each in its own lane.
 inline VecF sums_of_lanes(const VecF* rows) {
 #ifdef __AVX512F__
   // Adds neighbours of two vectors at a time, until one vector is left.
@@ -136,7 +143,7 @@ inline void dot_row(const char* row, int64_t words, const float* x, int64_t half
 }
 
 // The products of at most kWidth rows with at most kDotRows of x.
-inline void dot_tile(const Rows& rows, int64_t count, const SplitRows& x, float* out, int64_t out_stride) {
+inline void dot_tile(const Rows& rows, int64_t count, const SplitRows& x, float* out, int64_t out_ld) {
   const int64_t words = rows.dim / 2 / (2 * kWidth) * (2 * kWidth);
   VecF totals[kDotRows * kWidth] = {};
   for (int64_t r = 0; r < count; ++r) dot_row(row_at(rows, r), words, x.first, x.half, x.count, totals + r);
@@ -149,18 +156,18 @@ inline void dot_tile(const Rows& rows, int64_t count, const SplitRows& x, float*
       for (int64_t i = 2 * words; i < rows.dim; ++i) {
         sums[r] += Bfloat16::to_float(load<uint16_t>(row + i)) * even[i % 2 * x.half + i / 2];
       }
-      out[n * out_stride + r] = sums[r];
+      out[n * out_ld + r] = sums[r];
     }
   }
 }
 
-void dot_rows(const Rows& rows, int64_t count, const SplitRows& x, float* out, int64_t out_stride) {
+inline void dot_rows(const Rows& rows, int64_t count, const SplitRows& x, float* out, int64_t out_ld) {
   for (int64_t r = 0; r < count; r += kWidth) {
-    const Rows tile = {rows.dtype, row_at(rows, r), rows.stride, rows.dim};
+    const Rows tile = {rows.dtype, row_at(rows, r), rows.stride_bytes, rows.dim};
     for (int64_t n = 0; n < x.count; n += kDotRows) {
       const int64_t together = x.count - n < kDotRows ? x.count - n : kDotRows;
       dot_tile(tile, count - r < kWidth ? count - r : kWidth, {x.first + 2 * n * x.half, together, x.half},
-               out + n * out_stride + r, out_stride);
+               out + n * out_ld + r, out_ld);
     }
   }
 }
@@ -180,7 +187,7 @@ inline void add_columns(const Rows& rows, int64_t count, int64_t first, const fl
   for (int v = 0; v < kVecs; ++v) store(sums + first + v * kWidth, totals[v]);
 }
 
-void add_rows(const Rows& rows, int64_t count, const float* weights, float* sums) {
+inline void add_rows(const Rows& rows, int64_t count, const float* weights, float* sums) {
   int64_t i = 0;
   for (; i + 4 * kWidth <= rows.dim; i += 4 * kWidth) add_columns<4>(rows, count, i, weights, sums);
   for (; i + kWidth <= rows.dim; i += kWidth) add_columns<1>(rows, count, i, weights, sums);
@@ -193,9 +200,10 @@ void add_rows(const Rows& rows, int64_t count, const float* weights, float* sums
 }
 
 inline VecF silu(VecF x) {
-  // e^-x, with ends where a float would not hold it, or not all of its digits, which takes CPUs long.
+  // Below -87 the result is 0 but for 1e-36, and a float would not hold e^-x. Above 87 a float would not hold all
+  // digits of e^-x, which takes CPUs long.
+  x = x < -87.0f ? broadcast(-87) : x;
   VecF y = x * -kLog2E;
-  y = y > 126.0f ? broadcast(126) : y;
   y = y < -126.0f ? broadcast(-126) : y;
   return x / (1 + exp2(y));
 }
@@ -203,11 +211,11 @@ inline VecF silu(VecF x) {
 // Fetches one that comes soon.
 inline void finish_row(const Result& result, int64_t row) {
   constexpr int64_t kAheadRows = 4;
-  char* y = static_cast<char*>(result.y.first) + row * result.y.stride;
-  const float* sums = result.sums + row * result.stride;
+  char* y = static_cast<char*>(result.y.first) + row * result.y.stride_bytes;
+  const float* sums = result.sums + row * result.ld;
   with_type(result.y.dtype, [&](auto type) {
     const int64_t bytes = result.y.dim * static_cast<int64_t>(sizeof(typename decltype(type)::Bits));
-    for (int64_t i = 0; i < bytes; i += 64) fetch(y + kAheadRows * result.y.stride + i);
+    for (int64_t i = 0; i < bytes; i += 64) fetch(y + kAheadRows * result.y.stride_bytes + i);
     for_chunks(result.y.dim, [&](int64_t first, int64_t count) {
       float chunk[kChunk] = {}, other[kChunk];
       const auto load_sums = [&](const float* from, const float* bias, float* to) {
@@ -215,7 +223,7 @@ inline void finish_row(const Result& result, int64_t row) {
       };
       load_sums(sums, result.bias, chunk);
       if (result.ups != nullptr) {
-        load_sums(result.ups + row * result.stride, result.up_bias, other);
+        load_sums(result.ups + row * result.ld, result.up_bias, other);
         for (int64_t v = 0; v < kChunk; v += kWidth) store(chunk + v, silu(load<VecF>(chunk + v)));
         for (int64_t i = 0; i < count; ++i) chunk[i] *= other[i];
       } else if (result.add) {
@@ -227,16 +235,18 @@ inline void finish_row(const Result& result, int64_t row) {
   });
 }
 
-void finish(const Result* results, int64_t count) {
+inline void finish(const Result* results, int64_t count) {
   for (int64_t row = 0; row < results->rows; ++row) {
     for (int64_t i = 0; i < count; ++i) finish_row(results[i], row);
   }
 }
 
-void to_floats(int64_t n, const void* x, float* y) {
+inline void to_floats(int64_t n, const void* x, float* y) {
   for_chunks(n, [&](int64_t first, int64_t count) { load_floats(Bfloat16{}, x, first, count, y + first); });
 }
 
 constexpr LayerKernels make_layer_kernels(const MatrixUnit* matrix_unit) {
   return {matrix_unit, rms_norm, rotate, split, dot_rows, add_rows, finish, to_floats};
 }
+
+#endif  // PBS_ATTN_CPU_LAYER_INL_H_

@@ -13,20 +13,20 @@ namespace pbs_attn {
 constexpr int64_t kPanel = 32;
 constexpr int64_t kStep = 32;
 constexpr int64_t kPanelStepBytes = kPanel * kStep * 2;  // of a packed panel, for a step
-constexpr int64_t kNearSteps = 16;                       // a panel of rows in them is 32 KiB: two thirds of a cache
+constexpr int64_t kL1Steps = 16;                         // a panel of rows in them is 32 KiB: two thirds of L1
 
 // A panel of rows as matrix units read it: packed, or where it lies.
 struct RowPanel {
   const char* first;
-  int64_t row;   // bytes from a row to the next
-  int64_t step;  // bytes from a step to the next
+  int64_t row_stride_bytes;
+  int64_t step_stride_bytes;
 };
 
 // Where rows of results go.
 struct OutRows {
   int32_t dtype;
   void* first;
-  int64_t stride;  // bytes
+  int64_t stride_bytes;
   int64_t dim;
 };
 
@@ -34,7 +34,7 @@ struct OutRows {
 struct Result {
   const float* sums;
   const float* ups;  // null: no gate
-  int64_t stride;    // of both; floats
+  int64_t ld;        // of both: floats from a row to the next
   int64_t rows;
   const float* bias;  // null: none
   const float* up_bias;
@@ -47,8 +47,8 @@ struct PanelProduct {
   int64_t steps;
   RowPanel x;
   const char* weights;  // packed
-  int64_t panel_bytes;  // from a panel of weights to the next
-  int64_t panels;       // of weights
+  int64_t panel_stride_bytes;
+  int64_t panels;  // of weights
   bool accumulate;
   float* sums;  // (panels, kPanel, kPanel)
   // Done on the way:
@@ -65,7 +65,7 @@ struct MatrixUnit {
   void (*multiply)(const PanelProduct& product);
 };
 
-// Rows as floats: of each the elements of even place, `half` of them, and then those of odd place.
+// Rows as floats: of each the elements with even index, `half` of them, and then those with odd index.
 struct SplitRows {
   const float* first;
   int64_t count;
@@ -77,12 +77,12 @@ struct LayerKernels {
 
   // y (n) in dtype = x * factor * weight, factor = 1 / sqrt(mean(x^2) + eps).
   void (*rms_norm)(int64_t n, const float* x, const float* weight, float eps, int32_t dtype, void* y);
-  // Turns one row: pairs (i, i + half).
+  // Rotates one row: pairs (i, i + half).
   void (*rotate)(int32_t dtype, int64_t half, const void* x, const float* cosines, const float* sines, void* y);
-  // Splits n bfloat16 into floats: those of even and those of odd place.
+  // Splits n bfloat16 into floats: those with even and those with odd index.
   void (*split)(int64_t n, const void* x, float* even, float* odd);
-  // out[n * out_stride + r] = the product of row r of `count` rows of bfloat16 with row n of x.
-  void (*dot_rows)(const Rows& rows, int64_t count, const SplitRows& x, float* out, int64_t out_stride);
+  // out[n * out_ld + r] = the product of row r of `count` rows of bfloat16 with row n of x.
+  void (*dot_rows)(const Rows& rows, int64_t count, const SplitRows& x, float* out, int64_t out_ld);
   // sums (dim) += the rows, of bfloat16, each times its weight.
   void (*add_rows)(const Rows& rows, int64_t count, const float* weights, float* sums);
   // Of so many results, of as many rows each.

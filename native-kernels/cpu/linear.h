@@ -8,7 +8,7 @@
 #include "aligned_buffer.h"
 #include "layer_kernels.h"
 #include "pbs_layer.h"
-#include "team.h"
+#include "thread_pool.h"
 
 namespace pbs_attn {
 
@@ -30,7 +30,7 @@ class Linear {
     std::vector<Scratch> threads;  // one for each thread
   };
 
-  Linear(const LayerKernels& kernels, const pbs_layer_linear_call& call, Team& team, Workspace& workspace);
+  Linear(const LayerKernels& kernels, const pbs_layer_linear_call& call, ThreadPool& pool, Workspace& workspace);
 
   void run();
 
@@ -48,12 +48,12 @@ class Linear {
   void multiply(int64_t first_panel, int64_t panels, int64_t first_row, int64_t rows, Scratch& scratch);
   void add_results(int64_t first_panel, int64_t panels, int64_t first_row, const float* sums, Scratch& scratch);
   Result result(const Panel& panel, int64_t first_row, int64_t rows, const float* sums, const float* ups,
-                int64_t stride) const;
+                int64_t ld) const;
   const float* bias(const Panel& panel) const;
 
   const LayerKernels& kernels_;
   const pbs_layer_linear_call& call_;
-  Team& team_;
+  ThreadPool& pool_;
   const bool is_gated_;
   const int64_t row_panels_;
   const int64_t steps_;

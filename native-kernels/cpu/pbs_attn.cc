@@ -6,12 +6,12 @@
 #include <limits>
 #include <string>
 
-#include "answer.h"
 #include "check_call.h"
 #include "dispatch.h"
 #include "element.h"
-#include "head_group.h"
-#include "team.h"
+#include "prefill.h"
+#include "status.h"
+#include "thread_pool.h"
 
 namespace pbs_attn {
 namespace {
@@ -30,23 +30,23 @@ void clear_padding(const pbs_attn_call& call, int64_t batch) {
   }
 }
 
-void prefill(pbs_attn_call& call) {
+void run(pbs_attn_call& call) {
   const Kernels* kernels = chosen_kernels();
   if (kernels == nullptr) {
     throw CallError(PBS_ATTN_UNSUPPORTED, "PBS_ATTN_ISA: expected one of " + available_isas());
   }
   check_arguments(call);
-  Team team(call.num_threads > 0 ? call.num_threads : available_cores());
+  ThreadPool pool(call.num_threads > 0 ? call.num_threads : available_cores());
   call.kept_blocks = 0;
   call.causal_blocks = 0;
   call.permute_seconds = 0;
   call.select_seconds = 0;
   call.attend_seconds = 0;
-  thread_local HeadGroup::Workspace workspace;
-  HeadGroup group(*kernels, call, team, workspace);
+  thread_local Prefill::Workspace workspace;
+  Prefill prefill(*kernels, call, pool, workspace);
   for (int64_t b = 0; b < call.batch; ++b) {
     clear_padding(call, b);
-    for (int64_t kv_head = 0; kv_head < call.num_kv_heads; ++kv_head) group.run(b, kv_head);
+    for (int64_t kv_head = 0; kv_head < call.num_kv_heads; ++kv_head) prefill.run(b, kv_head);
   }
 }
 
@@ -65,12 +65,12 @@ const char* pbs_attn_available_isas(void) { return pbs_attn::available_isas().c_
 int32_t pbs_attn_default_threads(void) { return pbs_attn::available_cores(); }
 
 int32_t pbs_attn_prefill(pbs_attn_call* call, char* message, size_t message_size) {
-  return pbs_attn::answer(message, message_size, [&] {
+  return pbs_attn::status_of(message, message_size, [&] {
     if (call == nullptr || call->struct_size != sizeof(pbs_attn_call)) {
       throw pbs_attn::CallError(PBS_ATTN_INVALID_ARGUMENT,
                                 "struct_size: expected " + std::to_string(sizeof(pbs_attn_call)) + ", found " +
                                     (call == nullptr ? "no call" : std::to_string(call->struct_size)));
     }
-    pbs_attn::prefill(*call);
+    pbs_attn::run(*call);
   });
 }

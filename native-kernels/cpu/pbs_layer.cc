@@ -6,13 +6,13 @@
 #include <string>
 #include <vector>
 
-#include "answer.h"
 #include "arithmetic.h"
 #include "dispatch.h"
 #include "element.h"
 #include "linear.h"
 #include "row_attention.h"
-#include "team.h"
+#include "status.h"
+#include "thread_pool.h"
 
 namespace pbs_attn {
 namespace {
@@ -81,8 +81,8 @@ void check_linear(const pbs_layer_linear_call& call) {
 template <typename F>
 void for_rows(int64_t rows, int32_t num_threads, const F& work) {
   const int64_t tasks = divide_up(rows, kRowsPerTask);
-  Team team(static_cast<int>(std::min<int64_t>(threads(num_threads), tasks)));
-  team.run(tasks, [&](int64_t task, int) {
+  ThreadPool pool(static_cast<int>(std::min<int64_t>(threads(num_threads), tasks)));
+  pool.run(tasks, [&](int64_t task, int) {
     for (int64_t r = task * kRowsPerTask; r < std::min(rows, (task + 1) * kRowsPerTask); ++r) work(r);
   });
 }
@@ -94,8 +94,8 @@ char* matrix_row(const pbs_layer_matrix& matrix, int64_t row) {
 }  // namespace
 }  // namespace pbs_attn
 
-using pbs_attn::answer;
 using pbs_attn::layer_kernels;
+using pbs_attn::status_of;
 
 int64_t pbs_layer_max_linear_rows(void) {
   const pbs_attn::Kernels* kernels = pbs_attn::chosen_kernels();
@@ -104,7 +104,7 @@ int64_t pbs_layer_max_linear_rows(void) {
 }
 
 int32_t pbs_layer_linear(const pbs_layer_linear_call* call, char* message, size_t message_size) {
-  return answer(message, message_size, [&] {
+  return status_of(message, message_size, [&] {
     pbs_attn::require(call != nullptr, "call", "an address, found null");
     pbs_attn::check_size(call->struct_size, sizeof(pbs_layer_linear_call), "struct_size");
     const pbs_attn::LayerKernels& kernels = layer_kernels();
@@ -114,15 +114,15 @@ int32_t pbs_layer_linear(const pbs_layer_linear_call* call, char* message, size_
                                 "x: expected at most " + std::to_string(pbs_layer_max_linear_rows()) +
                                     " rows without matrix units, found " + std::to_string(call->x.rows));
     }
-    pbs_attn::Team team(pbs_attn::threads(call->num_threads));
+    pbs_attn::ThreadPool pool(pbs_attn::threads(call->num_threads));
     thread_local pbs_attn::Linear::Workspace workspace;
-    pbs_attn::Linear(kernels, *call, team, workspace).run();
+    pbs_attn::Linear(kernels, *call, pool, workspace).run();
   });
 }
 
 int32_t pbs_layer_rms_norm(const pbs_layer_matrix* x, const float* weight, double eps, const pbs_layer_matrix* y,
                            int32_t num_threads, char* message, size_t message_size) {
-  return answer(message, message_size, [&] {
+  return status_of(message, message_size, [&] {
     pbs_attn::require(x != nullptr && y != nullptr && weight != nullptr, "x, weight and y", "addresses, found null");
     const pbs_attn::LayerKernels& kernels = layer_kernels();
     pbs_attn::check_matrix(*x, "x");
@@ -141,7 +141,7 @@ int32_t pbs_layer_rms_norm(const pbs_layer_matrix* x, const float* weight, doubl
 int32_t pbs_layer_rotate(int32_t dtype, int64_t heads, int64_t rows, int64_t head_dim, const pbs_attn_tensor* x,
                          const float* cosines, const float* sines, const pbs_attn_tensor* y, int32_t num_threads,
                          char* message, size_t message_size) {
-  return answer(message, message_size, [&] {
+  return status_of(message, message_size, [&] {
     pbs_attn::require(x != nullptr && y != nullptr && cosines != nullptr && sines != nullptr, "x, y, cosines and sines",
                       "addresses, found null");
     pbs_attn::require(x->data != nullptr && y->data != nullptr, "x and y", "data, found null");
@@ -162,7 +162,7 @@ int32_t pbs_layer_rotate(int32_t dtype, int64_t heads, int64_t rows, int64_t hea
 
 int32_t pbs_layer_gate(const pbs_layer_matrix* gate, const pbs_layer_matrix* up, const pbs_layer_matrix* y,
                        int32_t num_threads, char* message, size_t message_size) {
-  return answer(message, message_size, [&] {
+  return status_of(message, message_size, [&] {
     pbs_attn::require(gate != nullptr && up != nullptr && y != nullptr, "gate, up and y", "addresses, found null");
     const pbs_layer_matrix* const matrices[] = {gate, up, y};
     const char* const names[] = {"gate", "up", "y"};
@@ -193,7 +193,7 @@ int32_t pbs_layer_attend_row(int64_t num_q_heads, int64_t num_kv_heads, int64_t 
                              double softmax_scale, const pbs_layer_matrix* q, const pbs_attn_tensor* k,
                              const pbs_attn_tensor* v, const pbs_layer_matrix* o, int32_t num_threads, char* message,
                              size_t message_size) {
-  return answer(message, message_size, [&] {
+  return status_of(message, message_size, [&] {
     pbs_attn::require(q != nullptr && k != nullptr && v != nullptr && o != nullptr, "q, k, v and o",
                       "addresses, found null");
     pbs_attn::require(k->data != nullptr && v->data != nullptr, "k and v", "data, found null");
@@ -223,8 +223,8 @@ int32_t pbs_layer_attend_row(int64_t num_q_heads, int64_t num_kv_heads, int64_t 
       return pbs_attn::Rows{PBS_ATTN_BFLOAT16, matrix.data,
                             matrix.row_stride * pbs_attn::element_size(PBS_ATTN_BFLOAT16), head_dim};
     };
-    pbs_attn::Team team(pbs_attn::threads(num_threads));
-    pbs_attn::RowAttention(*pbs_attn::chosen_kernels(), team, num_q_heads / num_kv_heads, softmax_scale)
+    pbs_attn::ThreadPool pool(pbs_attn::threads(num_threads));
+    pbs_attn::RowAttention(*pbs_attn::chosen_kernels(), pool, num_q_heads / num_kv_heads, softmax_scale)
         .run(rows(*k), rows(*v), keys, matrix_rows(*q), matrix_rows(*o));
   });
 }

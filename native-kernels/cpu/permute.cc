@@ -1,94 +1,125 @@
-// Stage 1: score the keys by the attention of the last queries, order them inside each segment, and gather them in that
-// order.
+#include "permute.h"
+
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <limits>
-
-#include "arithmetic.h"
-#include "element.h"
-#include "head_group.h"
+#include <numeric>
 
 namespace pbs_attn {
 namespace {
 
 constexpr int64_t kKeysPerTask = 2048;
 
-}  // namespace
-
-void HeadGroup::permute() {
-  const int64_t queries = std::min(grid_.block_size, grid_.seqlen_q);
-  std::vector<Rows> last_queries;
-  for (int64_t g = 0; g < group_size_; ++g) last_queries.push_back(q_rows(g, grid_.seqlen_q - queries));
-  key_scorer_.run(k_rows(), grid_.complete_keys(), last_queries, queries, scores_);
-  if (call_.key_order == PBS_ATTN_PER_KV_HEAD) share_scores();
-  const int64_t segments = grid_.complete_keys() / grid_.segment_size;
-  team_.run(segments * group_size_, [&](int64_t task, int thread) {
-    order_segment(task / segments, task % segments, scratch_[static_cast<size_t>(thread)]);
-  });
-}
-
 // One score for all query heads: the mean of theirs.
-void HeadGroup::share_scores() {
-  const int64_t keys = grid_.complete_keys();
-  team_.run(divide_up(keys, kKeysPerTask), [&](int64_t task, int) {
+void share_scores(const HeadGroup& group, std::vector<std::vector<KeyScore>>& scores) {
+  const int64_t keys = group.grid.complete_keys();
+  group.pool.run(divide_up(keys, kKeysPerTask), [&](int64_t task, int) {
     for (int64_t j = task * kKeysPerTask; j < std::min(keys, (task + 1) * kKeysPerTask); ++j) {
       const size_t key = static_cast<size_t>(j);
-      float max = scores_[0][key].log();
-      for (const std::vector<KeyScore>& scores : scores_) max = std::max(max, scores[key].log());
+      float max = scores[0][key].log();
+      for (const std::vector<KeyScore>& of_head : scores) max = std::max(max, of_head[key].log());
       float sum = 0;
-      for (const std::vector<KeyScore>& scores : scores_) sum += std::exp(scores[key].log() - max);
-      const KeyScore mean = KeyScore::of_log(max + std::log(sum / static_cast<float>(group_size_)));
-      for (std::vector<KeyScore>& scores : scores_) scores[key] = mean;
+      for (const std::vector<KeyScore>& of_head : scores) sum += std::exp(of_head[key].log() - max);
+      const KeyScore mean = KeyScore::of_log(max + std::log(sum / static_cast<float>(group.size())));
+      for (std::vector<KeyScore>& of_head : scores) of_head[key] = mean;
     }
   });
 }
 
 // By falling score; keys of equal score stay in their order.
-void HeadGroup::order_segment(int64_t g, int64_t segment, Scratch& scratch) {
-  const std::vector<KeyScore>& scores = scores_[static_cast<size_t>(g)];
-  const int64_t begin = segment * grid_.segment_size;
-  std::vector<Ranked>& ranked = scratch.ranked;
-  ranked.resize(static_cast<size_t>(grid_.segment_size));
-  for (int64_t n = 0; n < grid_.segment_size; ++n) {
-    ranked[static_cast<size_t>(n)] = {scores[static_cast<size_t>(begin + n)].rank(), static_cast<int32_t>(begin + n)};
+void order_segment(const std::vector<KeyScore>& scores, int64_t begin, int64_t count, std::vector<int32_t>& order,
+                   RankSpace& space) {
+  space.items.resize(static_cast<size_t>(count));
+  for (int64_t n = 0; n < count; ++n) {
+    space.items[static_cast<size_t>(n)] = {scores[static_cast<size_t>(begin + n)].rank(),
+                                           static_cast<int32_t>(begin + n)};
   }
-  sort_by_rank(ranked, scratch.spare);
-  std::transform(ranked.begin(), ranked.end(), orders_[static_cast<size_t>(g)].begin() + begin,
-                 [](const Ranked& item) { return item.place; });
+  sort_by_rank(space);
+  std::transform(space.items.begin(), space.items.end(), order.begin() + begin,
+                 [](const Ranked& item) { return item.index; });
 }
 
-// Gathers keys and values in a head's order: those that a query sees. Query heads that share an order share what is
-// packed. The blocks of a segment are one thread's, since each has some of the rows that lie side by side.
-void HeadGroup::pack(int64_t g) {
-  const int64_t first = grid_.first(0);
-  const int64_t blocks_per_task = grid_.segment_size / grid_.block_size;
-  team_.run(divide_up(grid_.k_blocks() - first, blocks_per_task), [&](int64_t n, int) {
-    const int64_t begin = first + n * blocks_per_task;
-    for (int64_t j = begin; j < std::min(begin + blocks_per_task, grid_.k_blocks()); ++j) {
-      pack_block(orders_[static_cast<size_t>(g)], j, g == 0);
-    }
+void reserve(const HeadGroup& group, PackedKeys& packed) {
+  const int64_t blocks = group.grid.k_blocks();
+  const int64_t bytes = blocks * group.padded_block() * group.packed_row_bytes();
+  const Pages pages = bytes >= kHugePage ? Pages::kHuge : Pages::kUsual;
+  packed.keys.reserve(bytes, pages);
+  packed.values.reserve(bytes, pages);
+  packed.positions.reserve(blocks * group.padded_block());
+  packed.blocks.resize(static_cast<size_t>(blocks));
+  packed.key_sums.reserve(blocks * group.padded_dim());
+}
+
+void pack_block(const HeadGroup& group, const std::vector<int32_t>& order, int64_t j, PackedKeys& packed) {
+  const int64_t count = group.grid.keys(j);
+  const int64_t padded_block = group.padded_block(), padded_dim = group.padded_dim();
+  const int32_t* indices = &order[static_cast<size_t>(j * group.grid.block_size)];
+  int32_t* positions = packed.positions.data() + j * padded_block;
+  std::copy(indices, indices + count, positions);
+  std::fill(positions + count, positions + padded_block, std::numeric_limits<int32_t>::max());
+
+  const int64_t first_byte = j * padded_block * group.packed_row_bytes();
+  char* keys = packed.keys.data() + first_byte;
+  char* values = packed.values.data() + first_byte;
+  float* sums = group.keeps_everything() ? nullptr : packed.key_sums.data() + j * padded_dim;
+  group.engine.gather_keys(group.k_rows(), indices, count, padded_block, padded_dim, keys, sums);
+  group.engine.gather_values(group.v_rows(), indices, count, padded_block, padded_dim, values);
+  packed.blocks[static_cast<size_t>(j)] = {keys, values, positions, *std::min_element(indices, indices + count),
+                                           *std::max_element(positions, positions + padded_block)};
+}
+
+// While they lie in a cache still: a check before the work would read everything from memory once more.
+bool is_finite(const HeadGroup& group, const KeyBlock& block) {
+  const int64_t elements = group.padded_block() * group.padded_dim();
+  return group.kernels.all_finite(group.engine.dtype, block.keys, elements) &&
+         group.kernels.all_finite(group.engine.dtype, block.values, elements);
+}
+
+}  // namespace
+
+void keep_order(const HeadGroup& group, KeyOrders& keys) {
+  keys.orders.resize(static_cast<size_t>(group.size()));
+  for (std::vector<int32_t>& order : keys.orders) {
+    order.resize(static_cast<size_t>(group.grid.seqlen_k));
+    std::iota(order.begin(), order.end(), 0);
+  }
+}
+
+void order_keys(const HeadGroup& group, KeyScorer& scorer, KeyOrders& keys, std::vector<RankSpace>& spare) {
+  keep_order(group, keys);  // for the keys after the last complete segment
+  keys.scores.resize(static_cast<size_t>(group.size()));
+  const BlockGrid& grid = group.grid;
+  const int64_t queries = std::min(grid.block_size, grid.seqlen_q);
+  std::vector<Rows> last_queries;
+  for (int64_t g = 0; g < group.size(); ++g) last_queries.push_back(group.q_rows(g, grid.seqlen_q - queries));
+  scorer.run(group.k_rows(), grid.complete_keys(), last_queries, queries, keys.scores);
+  if (group.call.key_order == PBS_ATTN_PER_KV_HEAD) share_scores(group, keys.scores);
+  const int64_t segments = grid.complete_keys() / grid.segment_size;
+  group.pool.run(segments * group.size(), [&](int64_t task, int thread) {
+    const size_t g = static_cast<size_t>(task / segments);
+    order_segment(keys.scores[g], task % segments * grid.segment_size, grid.segment_size, keys.orders[g],
+                  spare[static_cast<size_t>(thread)]);
   });
 }
 
-// is_new: the rows were not packed before, in another order.
-void HeadGroup::pack_block(const std::vector<int32_t>& order, int64_t j, bool is_new) {
-  const int64_t count = grid_.keys(j);
-  const int32_t* places = &order[static_cast<size_t>(j * grid_.block_size)];
-  int32_t* positions = packed_.positions.data() + j * padded_block_;
-  std::copy(places, places + count, positions);
-  std::fill(positions + count, positions + padded_block_, std::numeric_limits<int32_t>::max());
-
-  char* keys = packed_.keys.data() + j * padded_block_ * row_bytes_;
-  char* values = packed_.values.data() + j * padded_block_ * row_bytes_;
-  float* sums = keeps_everything() ? nullptr : packed_.key_sums.data() + j * padded_dim_;
-  engine_.gather_keys(k_rows(), places, count, padded_block_, padded_dim_, keys, sums);
-  engine_.gather_values(v_rows(), places, count, padded_block_, padded_dim_, values);
-  if (is_new) {
-    check_packed(keys, padded_block_);
-    check_packed(values, padded_block_);
-  }
-  packed_.blocks[static_cast<size_t>(j)] = {keys, values, positions, *std::min_element(places, places + count),
-                                            *std::max_element(positions, positions + padded_block_)};
+// The blocks of a segment are one thread's, since each has some of the rows that lie side by side.
+bool pack_keys(const HeadGroup& group, const KeyOrders& keys, int64_t g, PackedKeys& packed) {
+  reserve(group, packed);
+  const std::vector<int32_t>& order = keys.orders[static_cast<size_t>(g)];
+  const BlockGrid& grid = group.grid;
+  const int64_t first = grid.first(0);
+  const int64_t blocks_per_task = grid.segment_size / grid.block_size;
+  std::atomic<bool> all_finite{true};
+  group.pool.run(divide_up(grid.k_blocks() - first, blocks_per_task), [&](int64_t n, int) {
+    const int64_t begin = first + n * blocks_per_task;
+    for (int64_t j = begin; j < std::min(begin + blocks_per_task, grid.k_blocks()); ++j) {
+      pack_block(group, order, j, packed);
+      if (g == 0 && !is_finite(group, packed.blocks[static_cast<size_t>(j)])) all_finite = false;
+    }
+  });
+  packed.first_block = (std::find(order.begin(), order.end(), 0) - order.begin()) / grid.block_size;
+  return all_finite;
 }
 
 }  // namespace pbs_attn

@@ -14,14 +14,16 @@ size_t digit(uint32_t rank, int d) { return (rank >> (d * kDigitBits)) & (kDigit
 
 }  // namespace
 
-void sort_by_rank(std::vector<Ranked>& items, std::vector<Ranked>& spare) {
+void sort_by_rank(RankSpace& space) {
+  std::vector<Ranked>& items = space.items;
+  std::vector<Ranked>& spare = space.spare;
   uint32_t counts[kDigits][kDigitValues] = {};
   for (const Ranked& item : items) {
     for (int d = 0; d < kDigits; ++d) ++counts[d][digit(item.rank, d)];
   }
   spare.resize(items.size());
   for (int d = 0; d < kDigits; ++d) {
-    uint32_t* next = counts[d];  // becomes the place of the next item with each value of the digit
+    uint32_t* next = counts[d];  // becomes the index of the next item with each value of the digit
     uint32_t before = 0;
     for (size_t value = 0; value < kDigitValues; ++value) {
       const uint32_t count = next[value];

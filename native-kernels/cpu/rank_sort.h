@@ -7,14 +7,20 @@
 
 namespace pbs_attn {
 
-// A place, and the rank by which it is sorted.
+// An index, and the rank by which it is sorted.
 struct Ranked {
   uint32_t rank;
-  int32_t place;
+  int32_t index;
 };
 
-// Sorts by rising rank, those of equal rank as they were. `spare` is memory to work in.
-void sort_by_rank(std::vector<Ranked>& items, std::vector<Ranked>& spare);
+// Items to be sorted, and as much memory to sort them in.
+struct RankSpace {
+  std::vector<Ranked> items;
+  std::vector<Ranked> spare;
+};
+
+// Sorts the items by rising rank, those of equal rank as they were.
+void sort_by_rank(RankSpace& space);
 
 }  // namespace pbs_attn
 

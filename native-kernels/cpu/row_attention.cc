@@ -11,7 +11,7 @@ namespace pbs_attn {
 namespace {
 
 constexpr int64_t kPartKeys = 1024;
-constexpr int64_t kTileKeys = 64;  // stay in the nearest cache while the heads of a group read them
+constexpr int64_t kTileKeys = 64;  // stay in L1 while the heads of a group read them
 
 // The largest of n floats. std::max_element takes them one by one.
 float largest(int64_t n, const float* x) {
@@ -40,7 +40,7 @@ void RowAttention::run(const std::vector<Rows>& keys, const std::vector<Rows>& v
     kernels_.layer->split(q.dim, rows_from(q, h).first, even, even + half);
   }
   std::vector<Part> parts(static_cast<size_t>(heads * part_count));
-  team_.run(kv_heads * part_count, [&](int64_t task, int) {
+  pool_.run(kv_heads * part_count, [&](int64_t task, int) {
     const int64_t kv_head = task / part_count, part = task % part_count;
     const int64_t first = part * kPartKeys;
     attend_part(rows_from(keys[static_cast<size_t>(kv_head)], first),
@@ -71,7 +71,7 @@ void RowAttention::run(const std::vector<Rows>& keys, const std::vector<Rows>& v
 }
 
 void RowAttention::attend_part(const Rows& keys, const Rows& values, int64_t count, const float* split_q, Part* parts,
-                               int64_t part_stride) const {
+                               int64_t part_ld) const {
   const SplitRows queries{split_q, group_size_, divide_up(keys.dim, 2)};
   std::vector<float> logits(static_cast<size_t>(group_size_ * count));
   for (int64_t j = 0; j < count; j += kTileKeys) {
@@ -79,7 +79,7 @@ void RowAttention::attend_part(const Rows& keys, const Rows& values, int64_t cou
                              &logits[static_cast<size_t>(j)], count);
   }
   for (int64_t g = 0; g < group_size_; ++g) {
-    Part& part = parts[g * part_stride];
+    Part& part = parts[g * part_ld];
     float* row = &logits[static_cast<size_t>(g * count)];
     part.max = largest(count, row);
     part.sum = kernels_.exp_row(count, row, part.max, static_cast<float>(softmax_scale_));
@@ -88,7 +88,7 @@ void RowAttention::attend_part(const Rows& keys, const Rows& values, int64_t cou
   for (int64_t j = 0; j < count; j += kTileKeys) {
     for (int64_t g = 0; g < group_size_; ++g) {
       kernels_.layer->add_rows(rows_from(values, j), std::min(kTileKeys, count - j),
-                               &logits[static_cast<size_t>(g * count + j)], parts[g * part_stride].output.data());
+                               &logits[static_cast<size_t>(g * count + j)], parts[g * part_ld].output.data());
     }
   }
 }

@@ -7,7 +7,7 @@
 
 #include "kernels.h"
 #include "layer_kernels.h"
-#include "team.h"
+#include "thread_pool.h"
 
 namespace pbs_attn {
 
@@ -15,8 +15,8 @@ namespace pbs_attn {
 // them; each part has a softmax of its own, and these are merged in the end.
 class RowAttention {
  public:
-  RowAttention(const Kernels& kernels, Team& team, int64_t group_size, double softmax_scale)
-      : kernels_(kernels), team_(team), group_size_(group_size), softmax_scale_(softmax_scale) {}
+  RowAttention(const Kernels& kernels, ThreadPool& pool, int64_t group_size, double softmax_scale)
+      : kernels_(kernels), pool_(pool), group_size_(group_size), softmax_scale_(softmax_scale) {}
 
   // keys and values have key_count rows for each KV head; q and o have a row for each query head.
   void run(const std::vector<Rows>& keys, const std::vector<Rows>& values, int64_t key_count, const Rows& q, Rows o);
@@ -30,10 +30,10 @@ class RowAttention {
   };
 
   void attend_part(const Rows& keys, const Rows& values, int64_t count, const float* split_q, Part* parts,
-                   int64_t part_stride) const;
+                   int64_t part_ld) const;
 
   const Kernels& kernels_;
-  Team& team_;
+  ThreadPool& pool_;
   const int64_t group_size_;
   const double softmax_scale_;
 };

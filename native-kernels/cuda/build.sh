@@ -4,10 +4,12 @@
 #   build.sh TARGET_DIR
 #
 # In TARGET_DIR/cuda stay a cubin for each architecture, what the assembler said, and resources.txt: architecture, kernel,
-# registers, bytes of stack, of spill stores and of spill loads. Without nvcc it says so and succeeds.
+# registers, bytes of stack, of spill stores and of spill loads. Without nvcc it says so and succeeds, unless PBS_REQUIRE
+# names it; see ../require.sh.
 set -eu
 
 source_dir=$(cd "$(dirname "$0")" && pwd)
+. "$source_dir/../require.sh"
 include_dir=$source_dir/../include
 work=$1/cuda
 packed=$1/classes/native/cuda
@@ -16,7 +18,7 @@ later=90 # PTX, for what comes after
 
 if ! command -v nvcc >/dev/null 2>&1 || ! command -v fatbinary >/dev/null 2>&1; then
   rm -rf "$packed"
-  echo 'CUDA kernels left out; missing: nvcc. There is no attention on GPUs in this build.' >&2
+  skip nvcc 'CUDA kernels left out; missing: nvcc or fatbinary. There is no attention on GPUs in this build.'
   exit 0
 fi
 

@@ -24,8 +24,9 @@ extern "C" {
 enum pbs_attn_status {
   PBS_ATTN_OK = 0,
   PBS_ATTN_INVALID_ARGUMENT = 1,  // the message names the field, its value and what was expected
-  PBS_ATTN_NOT_FINITE = 2,        // NaN or infinity in q, k or v, where a query sees it; the message names array,
-                                  // sequence, head and row, and the output is undefined
+  // NaN or infinity in q, k or v, where a query sees it, or in o, where products of q and k or sums of v overflow
+  // float32. The message names array, sequence, head and row. The output is undefined.
+  PBS_ATTN_NOT_FINITE = 2,
   PBS_ATTN_OUT_OF_MEMORY = 3,
   PBS_ATTN_UNSUPPORTED = 4  // this build or this CPU cannot do it, e.g. PBS_ATTN_ISA names an unknown instruction set
 };
@@ -46,9 +47,9 @@ struct pbs_attn_tensor {
 
 // Optional record of the intermediates, for checks; null pointers are not filled. All arrays are contiguous.
 // A block grid has q_blocks = ceil(max_seqlen_q / block_size) rows and k_blocks = ceil(max_seqlen_k / block_size)
-// columns. Where a window is shorter than the sequence, the kept blocks are those that it reaches.
+// columns. Where a sliding window is shorter than the sequence, the kept blocks are those that it reaches.
 struct pbs_attn_trace {
-  int32_t* indices;     // (batch, num_q_heads, max_seqlen_k): original position of the key now at this place
+  int32_t* indices;     // (batch, num_q_heads, max_seqlen_k): original position of the permuted key
   float* key_scores;    // (batch, num_q_heads, max_seqlen_k): score by original position, 0 past the complete segments
   float* block_scores;  // (batch, num_q_heads, q_blocks, k_blocks): softmax over a row's candidates, 0 elsewhere
   uint8_t*
@@ -81,7 +82,7 @@ struct pbs_attn_call {
   int32_t block_size;
   int32_t segment_size;       // a multiple of block_size
   double threshold;           // 0..1; 1 keeps every candidate
-  double softmax_scale;       // factor on q k^T, > 0
+  double softmax_scale;       // factor on q k^T, 1e-35..1e35
   int32_t force_first_block;  // 0 or 1: every row keeps the block that holds token 0
   int32_t key_order;          // enum pbs_attn_key_order
   int32_t min_length;         // >= 0: a sequence of fewer keys keeps every block, and its keys are not reordered

@@ -55,8 +55,9 @@ PBS_ATTN_API int32_t pbs_layer_rms_norm(const struct pbs_layer_matrix* x, const 
                                         const struct pbs_layer_matrix* y, int32_t num_threads, char* message,
                                         size_t message_size);
 
-// Turns rows by their positions: element i of a head is paired with element i + head_dim / 2. x and y are (heads, rows,
-// head_dim) of the same dtype, and may be the same; cosines and sines (rows, head_dim / 2). Batch strides are not used.
+// Rotates rows by their positions (RoPE): element i of a head is paired with element i + head_dim / 2. x and y are
+// (heads, rows, head_dim) of the same dtype, and may be the same; cosines and sines (rows, head_dim / 2). Batch strides
+// are not used.
 PBS_ATTN_API int32_t pbs_layer_rotate(int32_t dtype, int64_t heads, int64_t rows, int64_t head_dim,
                                       const struct pbs_attn_tensor* x, const float* cosines, const float* sines,
                                       const struct pbs_attn_tensor* y, int32_t num_threads, char* message,

@@ -232,7 +232,25 @@ void test_norm(int64_t rows, int64_t cols, int32_t dtype) {
   expect(wrong == 0 && y.is_untouched_behind_rows(), "norm of " + std::to_string(cols) + " columns");
 }
 
-// Heads lie side by side in a row of x, and behind each other in y; then x is turned in place.
+// Heads lie side by side in a row of x, and behind each other in y; then x is rotated in place.
+// Every NaN stays one when it is rounded: its bits may be all ones, where a carry would leave 0.
+void test_nan() {
+  for (const uint32_t bits : {0x7fc00000u, 0x7fffffffu, 0xffffffffu, 0x7f800001u}) {
+    Matrix x(PBS_ATTN_FLOAT32, 1, 40), y(PBS_ATTN_BFLOAT16, 1, 40);
+    float nan;
+    std::memcpy(&nan, &bits, sizeof(nan));
+    for (int64_t c = 0; c < 40; ++c) x.set(0, c, nan);
+    const std::vector<float> weight(40, 1);
+    const pbs_layer_matrix a = x.c(), b = y.c();
+    char message[256] = "";
+    expect(pbs_layer_rms_norm(&a, weight.data(), 1e-5, &b, 1, message, sizeof(message)) == PBS_ATTN_OK, message);
+    int numbers = 0;
+    for (int64_t c = 0; c < 40; ++c) numbers += std::isnan(y.at(0, c)) ? 0 : 1;
+    expect(numbers == 0,
+           "NaN of bits " + std::to_string(bits) + " became a number " + std::to_string(numbers) + " times");
+  }
+}
+
 void test_rotate(int64_t heads, int64_t rows, int64_t dim, int32_t dtype) {
   std::mt19937 random(11);
   Matrix x(dtype, rows, heads * dim), y(dtype, heads * rows, dim);
@@ -279,6 +297,7 @@ void test_gate(int64_t rows, int64_t cols) {
   Matrix gate(PBS_ATTN_BFLOAT16, rows, cols), up(PBS_ATTN_BFLOAT16, rows, cols), y(PBS_ATTN_BFLOAT16, rows, cols);
   gate.fill(random, 30);  // to where e^-x does not fit into a float
   gate.set(0, 0, -1000);
+  gate.set(1, 0, -3e38f);
   up.fill(random, 1);
   const pbs_layer_matrix a = gate.c(), b = up.c(), c = y.c();
   char message[256] = "";
@@ -377,8 +396,8 @@ void test_refusals() {
           "softmax_scale");
   refused(pbs_layer_attend_row(2, 1, 1, 4, 1, &in, &keys, &keys, &in, 1, message, sizeof(message)), message, "q.cols");
   const pbs_attn_tensor heads{x.data(), 0, 3, 3};
-  const float turn[2] = {};
-  refused(pbs_layer_rotate(PBS_ATTN_BFLOAT16, 1, 1, 3, &heads, turn, turn, &heads, 1, message, sizeof(message)),
+  const float angle[2] = {};
+  refused(pbs_layer_rotate(PBS_ATTN_BFLOAT16, 1, 1, 3, &heads, angle, angle, &heads, 1, message, sizeof(message)),
           message, "head_dim");
 }
 
@@ -435,6 +454,7 @@ int main(int argc, char** argv) {
     test_attend_row(1, 1, keys, 7, 3);
   }
   test_attend_row(2, 3, 700, 128, 12);  // logits in the hundreds
+  test_nan();
   test_refusals();
   if (failures == 0) std::printf("ok on %s\n", pbs_attn_isa());
   return failures == 0 ? 0 : 1;

@@ -7,9 +7,10 @@ set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 cuda=$here/../../cuda
 work=$1/cuda
+. "$here/../../require.sh"
 
 if ! command -v nvcc >/dev/null 2>&1; then
-  echo 'CUDA kernels NOT compiled or checked: no nvcc' >&2
+  skip nvcc 'CUDA kernels NOT compiled or checked. Missing: nvcc.'
   exit 0
 fi
 sh "$cuda/build.sh" "$1"

@@ -1,7 +1,7 @@
-// A team of threads for one call: between its stages they stay awake for up to two milliseconds, then sleep; they end
+// A pool of threads for one call: between its stages they stay awake for up to two milliseconds, then sleep; they end
 // with the call.
-#ifndef PBS_ATTN_CPU_TEAM_H_
-#define PBS_ATTN_CPU_TEAM_H_
+#ifndef PBS_ATTN_CPU_THREAD_POOL_H_
+#define PBS_ATTN_CPU_THREAD_POOL_H_
 
 #include <atomic>
 #include <condition_variable>
@@ -14,13 +14,13 @@
 
 namespace pbs_attn {
 
-class Team {
+class ThreadPool {
  public:
   // Starts up to threads - 1 helpers; with fewer, if the system gives no more, the work is done all the same.
-  explicit Team(int threads);
-  ~Team();
-  Team(const Team&) = delete;
-  Team& operator=(const Team&) = delete;
+  explicit ThreadPool(int threads);
+  ~ThreadPool();
+  ThreadPool(const ThreadPool&) = delete;
+  ThreadPool& operator=(const ThreadPool&) = delete;
 
   int size() const { return static_cast<int>(workers_.size()) + 1; }
 
@@ -50,4 +50,4 @@ int available_cores();
 
 }  // namespace pbs_attn
 
-#endif  // PBS_ATTN_CPU_TEAM_H_
+#endif  // PBS_ATTN_CPU_THREAD_POOL_H_

@@ -1,47 +1,14 @@
-// AMX tiles, and products of matrices that are made of them.
+// Products of matrices in AMX's tiles.
+#ifndef PBS_ATTN_CPU_TILE_PRODUCTS_INL_H_
+#define PBS_ATTN_CPU_TILE_PRODUCTS_INL_H_
 
-// How the tile registers are laid out: all of them 16 rows by 64 bytes.
-struct TileConfig {
-  uint8_t palette = 1;
-  uint8_t start_row = 0;
-  uint8_t reserved[14] = {};
-  uint16_t row_bytes[16] = {64, 64, 64, 64, 64, 64, 64, 64};
-  uint8_t rows[16] = {16, 16, 16, 16, 16, 16, 16, 16};
-};
+#include "vector-inl.h"
 
-// Configures the tile registers of this thread, and frees them in the end.
-struct Session {
-  Session() {
-    static const TileConfig config;
-    asm volatile("ldtilecfg %0" ::"m"(config));
-  }
-  ~Session() { _tile_release(); }
-};
-
-// The compiler knows neither what memory the tile instructions read nor what they write.
-inline void memory_barrier() { asm volatile("" ::: "memory"); }
-
-template <int kTile>
-inline void zero_tile() {
-  asm volatile("tilezero %%tmm%c0" ::"i"(kTile));
-}
-
-template <int kTile>
-inline void load_tile(const void* from, int64_t row_bytes) {
-  asm volatile("tileloadd (%0,%1,1), %%tmm%c2" ::"r"(from), "r"(row_bytes), "i"(kTile));
-}
-
-// For what is not read again soon, and should not drive out of the nearest cache what is; a fifth faster than load_tile
-// for keys and values.
-template <int kTile>
-inline void load_passing_tile(const void* from, int64_t row_bytes) {
-  asm volatile("tileloaddt1 (%0,%1,1), %%tmm%c2" ::"r"(from), "r"(row_bytes), "i"(kTile));
-}
-
-template <int kTile>
-inline void store_tile(void* to, int64_t row_bytes) {
-  asm volatile("tilestored %%tmm%c2, (%0,%1,1)" ::"r"(to), "r"(row_bytes), "i"(kTile));
-}
+#ifdef PBS_ATTN_EMULATED_TILES
+#include "../test/emulated_tiles-inl.h"
+#else
+#include "tile_registers-inl.h"
+#endif
 
 // A product of matrices goes by tiles of two by two: registers 0..3 hold sums (32, 32), 4 and 5 what of a belongs to
 // their rows, 6 and 7 what of b belongs to their columns. A quarter is what one of the sums needs; they are of use in
@@ -50,11 +17,11 @@ inline void store_tile(void* to, int64_t row_bytes) {
 constexpr int64_t kSumsRowBytes = 32 * sizeof(float);
 constexpr int64_t kTileBytes = 16 * 64;
 
-// Two tiles in memory, each with its rows `row` bytes apart.
+// Two tiles in memory.
 struct TilePair {
   const char* first;
-  int64_t second;  // bytes from the first to the second
-  int64_t row;
+  int64_t tile_stride_bytes;  // from the first to the second
+  int64_t row_stride_bytes;   // of each
 };
 
 template <int kQuarter>
@@ -85,9 +52,11 @@ inline void load_factor(const void* from, int64_t row_bytes) {
 template <int kQuarter, Passing kPassing>
 inline void multiply_quarter(const TilePair& a, const TilePair& b) {
   constexpr int kRow = kQuarter / 2, kColumn = kQuarter % 2;
-  if (kColumn == 0) load_factor<4 + kRow, kPassing == Passing::kA>(a.first + kRow * a.second, a.row);
-  if (kRow == 0) load_factor<6 + kColumn, kPassing == Passing::kB>(b.first + kColumn * b.second, b.row);
-  asm volatile("tdpbf16ps %%tmm%c2, %%tmm%c1, %%tmm%c0" ::"i"(kQuarter), "i"(4 + kRow), "i"(6 + kColumn));
+  if (kColumn == 0)
+    load_factor<4 + kRow, kPassing == Passing::kA>(a.first + kRow * a.tile_stride_bytes, a.row_stride_bytes);
+  if (kRow == 0)
+    load_factor<6 + kColumn, kPassing == Passing::kB>(b.first + kColumn * b.tile_stride_bytes, b.row_stride_bytes);
+  multiply_tiles<kQuarter, 4 + kRow, 6 + kColumn>();
 }
 
 template <int kQuarter>
@@ -109,20 +78,18 @@ PBS_ATTN_INLINED inline void for_quarters(const F& f) {
 // Packed: a tile after the other, so that what is read together lies together.
 inline TilePair packed_pair(const char* tiles) { return {tiles, kTileBytes, 64}; }
 
-// Packed rows: for each 32 of them two tiles for each step of 64 bytes of a row.
+// Packed rows: for each group of 32 of them two tiles for each k-step, 64 bytes of a row.
 struct PackedRows {
   const char* tiles;
-  int64_t group;  // bytes to the next 32 rows
+  int64_t group_stride_bytes;
 };
 
-inline PackedRows packed_rows(const char* tiles, int64_t steps_of_row) {
-  return {tiles, steps_of_row * 2 * kTileBytes};
-}
+inline PackedRows packed_rows(const char* tiles, int64_t k_steps) { return {tiles, k_steps * 2 * kTileBytes}; }
 
-// Two tiles for each step of a product, and how far those of the next step are.
+// Two tiles for each k-step of a product.
 struct Factor {
   TilePair tiles;
-  int64_t step;  // bytes
+  int64_t k_step_stride_bytes;
 };
 
 inline Factor packed_factor(const char* tiles) { return {packed_pair(tiles), 2 * kTileBytes}; }
@@ -132,37 +99,39 @@ inline Factor unit_rows(const float* units) {
   return {{reinterpret_cast<const char*>(units), 64, kSumsRowBytes}, 16 * kSumsRowBytes};
 }
 
-// c (32, 32) [+]= a b, in steps of 64 bytes of a row of a.
+// c (32, 32) [+]= a b, in k-steps of 64 bytes of a row of a.
 struct Product {
   Factor a;
   Factor b;
   float* c;
-  int64_t steps;
+  int64_t k_steps;
   bool accumulate;
 };
 
-inline TilePair at_step(const Factor& factor, int64_t step) {
-  return {factor.tiles.first + step * factor.step, factor.tiles.second, factor.tiles.row};
+inline TilePair at_k_step(const Factor& factor, int64_t k_step) {
+  return {factor.tiles.first + k_step * factor.k_step_stride_bytes, factor.tiles.tile_stride_bytes,
+          factor.tiles.row_stride_bytes};
 }
 
 struct NoWork {
   static constexpr int kPieces = 0;
-  bool begin_step() { return false; }
+  bool begin_k_step() { return false; }
   template <int n>
   void do_piece() {}
 };
 
-// Products one after the other, step by step, with other work between the quarters of each: the matrix unit computes
-// meanwhile. The sums of a product are stored in the first step of the next one, when they have had time to get ready.
+// Products one after the other, k-step by k-step, with other work between the quarters of each: the matrix unit
+// computes meanwhile. The sums of a product are stored in the first k-step of the next one, when they have had time to
+// get ready.
 template <Passing kPassing>
 class Pipeline {
  public:
-  // For each step: if work.begin_step(), then work.do_piece<n>() for n = 0..kPieces-1.
+  // For each k-step: if work.begin_k_step(), then work.do_piece<n>() for n = 0..kPieces-1.
   template <typename W>
   PBS_ATTN_INLINED void multiply(const Product& product, W& work) {
     memory_barrier();
-    do_step<true>(product, 0, work);
-    for (int64_t step = 1; step < product.steps; ++step) do_step<false>(product, step, work);
+    do_k_step<true>(product, 0, work);
+    for (int64_t k_step = 1; k_step < product.k_steps; ++k_step) do_k_step<false>(product, k_step, work);
     unstored_ = product.c;
   }
 
@@ -180,17 +149,17 @@ class Pipeline {
 
  private:
   template <bool kIsFirst, typename W>
-  PBS_ATTN_INLINED void do_step(const Product& product, int64_t step, W& work) {
-    if (work.begin_step()) {
-      do_step<kIsFirst, W::kPieces>(product, step, work);
+  PBS_ATTN_INLINED void do_k_step(const Product& product, int64_t k_step, W& work) {
+    if (work.begin_k_step()) {
+      do_k_step<kIsFirst, W::kPieces>(product, k_step, work);
     } else {
-      do_step<kIsFirst, 0>(product, step, work);
+      do_k_step<kIsFirst, 0>(product, k_step, work);
     }
   }
 
   template <bool kIsFirst, int kWork, typename W>
-  PBS_ATTN_INLINED void do_step(const Product& product, int64_t step, W& work) {
-    const TilePair a = at_step(product.a, step), b = at_step(product.b, step);
+  PBS_ATTN_INLINED void do_k_step(const Product& product, int64_t k_step, W& work) {
+    const TilePair a = at_k_step(product.a, k_step), b = at_k_step(product.b, k_step);
     for_quarters([&](auto quarter) PBS_ATTN_INLINED {
       if (kIsFirst) {
         if (unstored_ != nullptr) end_quarter<quarter>(unstored_);
@@ -205,3 +174,5 @@ class Pipeline {
 
   float* unstored_ = nullptr;
 };
+
+#endif  // PBS_ATTN_CPU_TILE_PRODUCTS_INL_H_

@@ -1,4 +1,4 @@
-#include "team.h"
+#include "thread_pool.h"
 
 #if defined(__linux__)
 #include <sched.h>
@@ -31,16 +31,16 @@ void wait_awake(const F& holds) {
 
 }  // namespace
 
-Team::Team(int threads) {
+ThreadPool::ThreadPool(int threads) {
   workers_.reserve(static_cast<size_t>(std::max(0, threads - 1)));
   try {
-    for (int t = 1; t < threads; ++t) workers_.emplace_back(&Team::help, this, t);
+    for (int t = 1; t < threads; ++t) workers_.emplace_back(&ThreadPool::help, this, t);
   } catch (const std::system_error&) {
     // The system gives no more threads; those that there are do the work.
   }
 }
 
-Team::~Team() {
+ThreadPool::~ThreadPool() {
   {
     std::lock_guard<std::mutex> lock(mutex_);
     stop_ = true;
@@ -49,7 +49,7 @@ Team::~Team() {
   for (std::thread& worker : workers_) worker.join();
 }
 
-void Team::run(int64_t tasks, const std::function<void(int64_t, int)>& work) {
+void ThreadPool::run(int64_t tasks, const std::function<void(int64_t, int)>& work) {
   {
     std::lock_guard<std::mutex> lock(mutex_);
     work_ = &work;
@@ -67,7 +67,7 @@ void Team::run(int64_t tasks, const std::function<void(int64_t, int)>& work) {
   if (error_) std::rethrow_exception(error_);
 }
 
-void Team::take_tasks(int thread) {
+void ThreadPool::take_tasks(int thread) {
   try {
     for (int64_t task = next_++; task < tasks_; task = next_++) (*work_)(task, thread);
   } catch (...) {
@@ -77,7 +77,7 @@ void Team::take_tasks(int thread) {
   }
 }
 
-void Team::help(int thread) {
+void ThreadPool::help(int thread) {
   uint64_t seen = 0;
   while (true) {
     wait_awake([this, seen] { return stop_ || round_ != seen; });

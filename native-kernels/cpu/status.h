@@ -1,6 +1,6 @@
 // Failures inside, and how the C interface answers them.
-#ifndef PBS_ATTN_CPU_ANSWER_H_
-#define PBS_ATTN_CPU_ANSWER_H_
+#ifndef PBS_ATTN_CPU_STATUS_H_
+#define PBS_ATTN_CPU_STATUS_H_
 
 #include <algorithm>
 #include <cstring>
@@ -24,7 +24,7 @@ class CallError : public std::runtime_error {
 
 // Runs work and turns what it throws into a status and a message.
 template <typename F>
-int32_t answer(char* message, size_t message_size, const F& work) {
+int32_t status_of(char* message, size_t message_size, const F& work) {
   const auto fail = [&](int32_t status, const std::string& reason) {
     if (message != nullptr && message_size > 0) {
       const size_t length = std::min(reason.size(), message_size - 1);
@@ -47,4 +47,4 @@ int32_t answer(char* message, size_t message_size, const F& work) {
 
 }  // namespace pbs_attn
 
-#endif  // PBS_ATTN_CPU_ANSWER_H_
+#endif  // PBS_ATTN_CPU_STATUS_H_

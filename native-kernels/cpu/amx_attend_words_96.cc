@@ -1,0 +1,23 @@
+// Attention on AMX with weights in words: heads of 96 and 32.
+#include <immintrin.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <type_traits>
+#include <utility>
+
+#include "kernels.h"
+#include "pbs_attn.h"
+
+namespace pbs_attn {
+namespace isa_amx_bf16 {
+
+#include "amx_constants-inl.h"
+
+#include "amx_steps-inl.h"
+
+template void attend_by_schedule<WordWeigher, 96, 128>(const TileShape&, const Visit*, int64_t, float*);
+template void attend_by_schedule<WordWeigher, 32, 64>(const TileShape&, const Visit*, int64_t, float*);
+
+}  // namespace isa_amx_bf16
+}  // namespace pbs_attn
