@@ -38,7 +38,7 @@ public final class LoadedModel implements AutoCloseable {
      *
      * @param folder a Hugging Face folder
      * @param attention pbs or dense
-     * @param dtype float32 or bfloat16; null for the faster of the two
+     * @param dtype float32 or bfloat16; null for what the machine and the file say
      * @param contextLimit the most tokens of document and answer; null for the model's own limit
      */
     public static LoadedModel open(

@@ -8,7 +8,9 @@ public final class DtypeOption {
 
     @Option(
             names = "--dtype",
-            description = "float32 or bfloat16; default: the faster of the two for this model.")
+            description =
+                    "float32 or bfloat16; default: bfloat16 for weights stored in it where the CPU"
+                            + " multiplies it, else float32.")
     private TorchType dtype;
 
     /** Returns the type that was asked for; null for the faster one. */

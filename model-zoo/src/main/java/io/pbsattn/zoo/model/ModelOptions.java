@@ -24,7 +24,7 @@ import java.util.Map;
  *   <li>{@code max_batch}: the most sequences that are decoded together where several are to be
  *       answered, at least 1, default 8; each has a KV cache of its own
  *   <li>{@code dtype}: {@code float32} or {@code bfloat16}, in which the model computes; default:
- *       the faster of the two on this machine for weights stored in bfloat16, else float32
+ *       bfloat16 for weights stored in it where the CPU multiplies it, else float32
  * </ul>
  */
 public final class ModelOptions {
@@ -164,7 +164,7 @@ public final class ModelOptions {
     /**
      * Returns the type that the model is to compute in.
      *
-     * @return float32 or bfloat16; null for the faster of the two
+     * @return float32 or bfloat16; null for what {@link io.pbsattn.layer.LayerOps#bestType} says
      */
     public TorchType dtype() {
         return dtype;
@@ -173,7 +173,8 @@ public final class ModelOptions {
     /**
      * Sets the type that the model computes in.
      *
-     * @param type float32 or bfloat16; null for the faster of the two on this machine
+     * @param type float32 or bfloat16; null for what {@link io.pbsattn.layer.LayerOps#bestType}
+     *     says
      * @return these options
      * @throws IllegalArgumentException if it is another type
      */
