@@ -177,9 +177,9 @@ final class PercentFormat {
         if (Text.is(value) && Text.length(Text.of(value)) == 1) {
             return Text.of(value);
         }
-        long code = Numbers.index(value, "'%c'");
+        long code = Numbers.index(value, "'%': a character's code");
         if (!Characters.isCharacter(code)) {
-            throw new JinjaException("'%c': expected a character or its code");
+            throw new JinjaException("'%': expected a character or its code");
         }
         return Character.toString((int) code);
     }
