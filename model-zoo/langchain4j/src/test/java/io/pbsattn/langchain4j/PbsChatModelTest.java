@@ -99,8 +99,7 @@ public class PbsChatModelTest {
                         () ->
                                 PbsChatModel.builder(demoFolder())
                                         .optOptions(ModelOptions.of(Map.of("attenton", "dense"))));
-        Assert.assertEquals(
-                e.getMessage(), "unknown option 'attenton'; did you mean 'attention'?");
+        Assert.assertEquals(e.getMessage(), "unknown option 'attenton'; did you mean 'attention'?");
     }
 
     @Test

@@ -76,8 +76,7 @@ public final class GenerationOptions {
         Map<String, BiConsumer<GenerationOptions, Object>> setters = new LinkedHashMap<>();
         putInteger(setters, "max_new_tokens", GenerationOptions::optMaxNewTokens);
         setters.put(
-                "do_sample",
-                (o, value) -> o.optDoSample(DjlArguments.flag("do_sample", value)));
+                "do_sample", (o, value) -> o.optDoSample(DjlArguments.flag("do_sample", value)));
         putNumber(setters, "temperature", GenerationOptions::optTemperature);
         putInteger(setters, "top_k", GenerationOptions::optTopK);
         putNumber(setters, "top_p", GenerationOptions::optTopP);
@@ -87,8 +86,7 @@ public final class GenerationOptions {
         putNumber(setters, "frequency_penalty", GenerationOptions::optFrequencyPenalty);
         setters.put(
                 "seed",
-                (o, value) ->
-                        o.optSeed(DjlArguments.wholeNumber("seed", "a whole number", value)));
+                (o, value) -> o.optSeed(DjlArguments.wholeNumber("seed", "a whole number", value)));
         setters.put("stop", (o, value) -> o.optStop(strings("stop", value)));
         return Collections.unmodifiableMap(setters);
     }
@@ -107,8 +105,7 @@ public final class GenerationOptions {
             BiConsumer<GenerationOptions, Integer> setter) {
         setters.put(
                 key,
-                (o, value) ->
-                        setter.accept(o, DjlArguments.integer(key, "a whole number", value)));
+                (o, value) -> setter.accept(o, DjlArguments.integer(key, "a whole number", value)));
     }
 
     /**

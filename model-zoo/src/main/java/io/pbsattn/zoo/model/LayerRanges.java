@@ -54,7 +54,13 @@ public record LayerRanges(String option, List<Range> ranges) {
         return new LayerRanges(option, List.copyOf(ranges));
     }
 
-    boolean contains(int layer) {
+    /**
+     * Tells whether a layer is one of them.
+     *
+     * @param layer its index from 0
+     * @return true if it is
+     */
+    public boolean contains(int layer) {
         return ranges.stream().anyMatch(r -> r.first() <= layer && layer <= r.last());
     }
 
