@@ -9,12 +9,15 @@ import io.pbsattn.examples.command.ModelsCommand;
 import io.pbsattn.examples.command.TorchScriptCommand;
 import io.pbsattn.examples.command.VerifyCommand;
 import io.pbsattn.examples.command.Versions;
+import io.pbsattn.examples.verify.fuzz.FuzzTarget;
 import io.pbsattn.torch.TorchType;
 import io.pbsattn.zoo.model.AttentionKind;
+import io.pbsattn.zoo.model.LayerRanges;
 import java.io.PrintStream;
 import java.io.PrintWriter;
 import java.nio.charset.StandardCharsets;
 import java.util.function.Function;
+import picocli.AutoComplete;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
@@ -37,6 +40,7 @@ import picocli.CommandLine.Option;
             BenchCommand.class,
             TorchScriptCommand.class,
             DoctorCommand.class,
+            AutoComplete.GenerateCompletion.class,
             CommandLine.HelpCommand.class
         },
         footer = "./pbs test, which the script itself does, runs all tests.")
@@ -73,6 +77,11 @@ public final class Main implements Runnable {
                 new CommandLine(main)
                         .registerConverter(AttentionKind.class, usage(AttentionKind::parse))
                         .registerConverter(TorchType.class, usage(TorchType::parse))
+                        .registerConverter(FuzzTarget.class, usage(FuzzTarget::parse))
+                        .registerConverter(
+                                LayerRanges.class,
+                                usage(text -> LayerRanges.parse("--layers", text)))
+                        .setParameterExceptionHandler(new WrongUsage())
                         .setOut(new PrintWriter(out, true, StandardCharsets.UTF_8))
                         .setErr(new PrintWriter(err, true, StandardCharsets.UTF_8))
                         .setExecutionExceptionHandler((e, command, parsed) -> main.fail(e));
@@ -100,7 +109,7 @@ public final class Main implements Runnable {
     }
 
     private int fail(Throwable e) {
-        System.err.println("pbs: " + reason(e));
+        System.err.println("pbs: " + FailureReason.of(e));
         if (verbose) {
             e.printStackTrace();
         }
@@ -110,15 +119,6 @@ public final class Main implements Runnable {
     /** {@inheritDoc} */
     @Override
     public void run() {
-        throw new CommandLine.ParameterException(spec.commandLine(), "Missing a command");
-    }
-
-    /** One line: what libtorch throws goes on with the frames of its own stack. */
-    private static String reason(Throwable e) {
-        String message = e.getMessage();
-        if (e instanceof Error || message == null || message.isBlank()) {
-            message = e.toString();
-        }
-        return message.lines().findFirst().orElseThrow();
+        throw new CommandLine.ParameterException(spec.commandLine(), "missing a command");
     }
 }

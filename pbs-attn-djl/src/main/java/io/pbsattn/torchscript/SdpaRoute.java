@@ -24,6 +24,8 @@ public enum SdpaRoute {
     SCALE("a scale that is not positive"),
     /** PyTorch: no kernel for this device or head dimension. */
     NO_KERNEL("no kernel takes the call"),
+    /** PyTorch: a call that {@link SdpaScope#optDenseCalls} leaves dense. */
+    DENSE_CALL("a call that is to stay dense"),
     /** PBS was tried and failed; the exception reached the caller. */
     FAILED("Permuted Block-Sparse Attention failed");
 
@@ -48,7 +50,7 @@ public enum SdpaRoute {
      */
     boolean isFall() {
         return switch (this) {
-            case PBS, FEW_QUERIES, SHORT, NOT_CAUSAL, FAILED -> false;
+            case PBS, FEW_QUERIES, SHORT, NOT_CAUSAL, DENSE_CALL, FAILED -> false;
             default -> true;
         };
     }

@@ -6,6 +6,7 @@ import io.pbsattn.PbsAttention;
 import io.pbsattn.util.WarnOnce;
 import java.util.Optional;
 import java.util.concurrent.Callable;
+import java.util.function.IntPredicate;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -26,6 +27,8 @@ public final class SdpaScope implements AutoCloseable {
     private final SdpaRouter router;
     private final CausalAttention attention;
     private SdpaObserver observer = (route, q, k, v, output) -> {};
+    private IntPredicate denseCalls = call -> false;
+    private int calls;
     private Throwable failure;
     private boolean isClosed;
 
@@ -74,6 +77,18 @@ public final class SdpaScope implements AutoCloseable {
     }
 
     /**
+     * Leaves calls to PyTorch, for instance those of layers whose attention is not sparse.
+     *
+     * @param which is asked for each call by its index in this scope, from 0; a model that runs
+     *     once in the scope makes one call a layer, in their order
+     * @return this scope
+     */
+    public SdpaScope optDenseCalls(IntPredicate which) {
+        denseCalls = which;
+        return this;
+    }
+
+    /**
      * Tells what became of the calls so far.
      *
      * @return counts by reason, density and times
@@ -115,7 +130,10 @@ public final class SdpaScope implements AutoCloseable {
      */
     NDArray run(NDManager scope, SdpaCall call) {
         try {
-            SdpaRouter.Decision decision = router.decide(call);
+            SdpaRouter.Decision decision =
+                    denseCalls.test(calls++)
+                            ? SdpaRouter.Decision.torch(SdpaRoute.DENSE_CALL)
+                            : router.decide(call);
             SdpaRoute route = route(decision, call);
             NDArray output =
                     route == SdpaRoute.PBS

@@ -26,6 +26,17 @@ public final class Timing {
      * @return one median for each
      */
     public static double[] medians(int runs, DoubleSupplier... works) {
+        return Arrays.stream(samples(runs, works)).mapToDouble(Timing::median).toArray();
+    }
+
+    /**
+     * Returns what each work answers in each round.
+     *
+     * @param runs counted runs of each, after one that is not counted
+     * @param works each returns its own measure, such as {@link #seconds}
+     * @return for each work one value a round
+     */
+    public static double[][] samples(int runs, DoubleSupplier... works) {
         double[][] found = new double[works.length][runs];
         int[] steps = steps(works.length);
         for (int round = 0; round <= runs; ++round) {
@@ -38,7 +49,7 @@ public final class Timing {
                 }
             }
         }
-        return Arrays.stream(found).mapToDouble(Timing::median).toArray();
+        return found;
     }
 
     /** The steps that lead from any of some works through all of them, each to another next one. */

@@ -1,6 +1,7 @@
 package io.pbsattn.examples.chat;
 
 import ai.djl.ModelException;
+import io.pbsattn.examples.model.LiveAnswer;
 import io.pbsattn.examples.model.LoadedModel;
 import io.pbsattn.examples.model.PrefillProgress;
 import io.pbsattn.examples.model.TextDocument;
@@ -39,7 +40,7 @@ public final class ChatSession implements AutoCloseable {
     private final List<ChatMessage> messages = new ArrayList<>();
     private final List<String> documents = new ArrayList<>();
     private String system;
-    private String attention;
+    private AttentionKind attention;
     private LoadedModel model;
     private volatile Generation answering;
     private volatile boolean isInterrupted;
@@ -47,18 +48,19 @@ public final class ChatSession implements AutoCloseable {
     /** Opens the model of the chat. */
     public interface Opener {
 
-        LoadedModel open(String attention) throws IOException, ModelException;
+        LoadedModel open(AttentionKind attention) throws IOException, ModelException;
     }
 
     /**
      * Opens the model.
      *
      * @param opener called for each kind of attention that is asked for
-     * @param attention pbs or dense
+     * @param attention what it begins with
      * @param options how each message is answered
      * @param out where answers go
      */
-    public ChatSession(Opener opener, String attention, GenerationOptions options, PrintWriter out)
+    public ChatSession(
+            Opener opener, AttentionKind attention, GenerationOptions options, PrintWriter out)
             throws IOException, ModelException {
         this.opener = opener;
         this.attention = attention;
@@ -119,8 +121,8 @@ public final class ChatSession implements AutoCloseable {
     private void changeAttention(String wanted) throws IOException, ModelException {
         if (!wanted.isEmpty()) {
             try {
-                String kind = AttentionKind.parse(wanted).toString();
-                if (!kind.equals(attention)) {
+                AttentionKind kind = AttentionKind.parse(wanted);
+                if (kind != attention) {
                     // Keys and values behind the first layer depend on the attention: none is kept.
                     model.close();
                     attention = kind;
@@ -188,17 +190,7 @@ public final class ChatSession implements AutoCloseable {
         try (PrefillProgress progress = new PrefillProgress("reading");
                 Generation answer = model.streamChat(chat, options, progress)) {
             answering = answer;
-            boolean isFirst = true;
-            boolean goesOn = answer.hasNext();
-            progress.finish(); // the answer takes its place
-            while (goesOn) {
-                String piece = answer.next();
-                out.print(isFirst ? piece.stripLeading() : piece);
-                out.flush();
-                isFirst &= piece.isBlank();
-                goesOn = answer.hasNext();
-            }
-            return answer.result();
+            return LiveAnswer.print(answer, progress, out);
         } finally {
             answering = null;
         }

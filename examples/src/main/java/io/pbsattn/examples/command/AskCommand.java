@@ -1,16 +1,23 @@
 package io.pbsattn.examples.command;
 
+import io.pbsattn.PrefillReport;
+import io.pbsattn.examples.model.LiveAnswer;
 import io.pbsattn.examples.model.LoadedModel;
+import io.pbsattn.examples.model.PrefillProgress;
 import io.pbsattn.examples.model.TextDocument;
+import io.pbsattn.examples.option.ContextTokens;
 import io.pbsattn.examples.option.JsonOption;
 import io.pbsattn.examples.option.LoadOptions;
 import io.pbsattn.examples.option.SamplingOptions;
+import io.pbsattn.zoo.generate.Generation;
 import io.pbsattn.zoo.generate.GenerationOptions;
 import io.pbsattn.zoo.generate.GenerationResult;
+import java.io.PrintWriter;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.Callable;
+import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
@@ -21,6 +28,8 @@ import picocli.CommandLine.Option;
         description = "Answer questions over a document.",
         mixinStandardHelpOptions = true)
 public final class AskCommand implements Callable<Integer> {
+
+    @CommandLine.Spec private CommandLine.Model.CommandSpec spec;
 
     @Mixin private LoadOptions loading;
 
@@ -35,6 +44,7 @@ public final class AskCommand implements Callable<Integer> {
 
     @Option(
             names = "--context",
+            converter = ContextTokens.class,
             description =
                     "The most tokens of document and answer; default: what they need, at most the"
                             + " model's own limit.")
@@ -51,42 +61,68 @@ public final class AskCommand implements Callable<Integer> {
     @Override
     public Integer call() throws Exception {
         GenerationOptions options = sampling.get().optRaw(raw);
-        loading.checkContext(context);
+        loading.check();
         String text = TextDocument.read(document).strip();
+        boolean isLive = LiveAnswer.isWatched() && !json.isAsked();
+        PrintWriter out = spec.commandLine().getOut();
         List<Answer> answers = new ArrayList<>();
+        PrefillReport report = null;
         StringBuilder shown = new StringBuilder();
         try (LoadedModel loaded = loading.open(loading.folder(), loading.attention(), context)) {
             for (String question : questions) {
-                GenerationResult result =
-                        loaded.generate(
-                                text + TextDocument.QUESTION + question, options, "reading");
+                String message = text + TextDocument.QUESTION + question;
+                GenerationResult result;
+                if (isLive) {
+                    out.printf("%s%n  ", question);
+                    out.flush();
+                    result = stream(loaded, message, options, out);
+                    out.printf("%n%s", figures(result));
+                    out.flush();
+                } else {
+                    result = loaded.generate(message, options, "reading");
+                    shown.append(String.format("%s%n  %s%n", question, result.text().strip()));
+                    shown.append(figures(result));
+                }
                 answers.add(Answer.of(question, result));
-                shown.append(describe(question, result));
+                report = report == null ? result.report() : report.plus(result.report());
             }
-            json.print(
-                    new Result(
-                            loading.attention(),
-                            loaded.backend(),
-                            loaded.dtype(),
-                            loaded.countTokens(text),
-                            answers),
-                    shown.toString().stripTrailing());
+            if (!isLive) {
+                json.print(
+                        new Result(
+                                loading.attention().toString(),
+                                report.backend(),
+                                loaded.dtype(),
+                                loaded.countTokens(text),
+                                answers),
+                        shown.toString().stripTrailing());
+            }
         }
         return 0;
     }
 
-    private static String describe(String question, GenerationResult result) {
+    private static GenerationResult stream(
+            LoadedModel loaded, String message, GenerationOptions options, PrintWriter out) {
+        try (PrefillProgress progress = new PrefillProgress("reading");
+                Generation answer = loaded.stream(message, options, progress)) {
+            return LiveAnswer.print(answer, progress, out);
+        }
+    }
+
+    private static String figures(GenerationResult result) {
         return String.format(
-                "%s%n  %s%n  %d tokens, %d of them reused; prefill %.2f s, density %.2f%n",
-                question,
-                result.text().strip(),
+                "  %d tokens, %d of them reused; prefill %.2f s, density %.2f, backend %s%n",
                 result.promptTokens(),
                 result.reusedTokens(),
                 result.prefillSeconds(),
-                result.report().density());
+                result.report().density(),
+                result.report().backend());
     }
 
-    /** The JSON of the command. */
+    /**
+     * The JSON of the command.
+     *
+     * @param backend what ran, such as cpu, or pytorch where no kernel did
+     */
     private record Result(
             String attention,
             String backend,

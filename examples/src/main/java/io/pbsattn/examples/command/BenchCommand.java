@@ -25,6 +25,6 @@ public final class BenchCommand implements Runnable {
     public void run() {
         throw new CommandLine.ParameterException(
                 spec.commandLine(),
-                "Missing what to do: operator, prefill, decode, make-model, plot or jmh");
+                "missing what to do: operator, prefill, decode, make-model, plot or jmh");
     }
 }

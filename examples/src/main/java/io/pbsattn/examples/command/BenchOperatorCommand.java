@@ -12,6 +12,8 @@ import io.pbsattn.examples.bench.GemmBenchmark;
 import io.pbsattn.examples.bench.Machine;
 import io.pbsattn.examples.bench.SparseInputs;
 import io.pbsattn.examples.bench.Timing;
+import io.pbsattn.examples.option.BackendName;
+import io.pbsattn.examples.option.Count;
 import io.pbsattn.examples.option.JsonOption;
 import io.pbsattn.examples.option.PositiveNumber;
 import io.pbsattn.torch.TorchType;
@@ -71,7 +73,10 @@ final class BenchOperatorCommand implements Callable<Integer> {
             description = "bfloat16 (default), float32 or float16.")
     private TorchType dtype;
 
-    @Option(names = "--backend", description = "cpu or reference; default: the best usable.")
+    @Option(
+            names = "--backend",
+            converter = BackendName.class,
+            description = "cpu or reference; default: the best usable.")
     private String backend;
 
     @Option(
@@ -90,6 +95,7 @@ final class BenchOperatorCommand implements Callable<Integer> {
 
     @Option(
             names = "--min-length",
+            converter = Count.class,
             description = "Skip blocks from so many tokens on; default: the operator's.")
     private Integer minLength;
 
@@ -109,10 +115,6 @@ final class BenchOperatorCommand implements Callable<Integer> {
         if (density != null && !(density >= 0.05 && density <= 1)) {
             throw new CommandLine.ParameterException(
                     spec.commandLine(), "--density: expected 0.05 to 1, found " + density);
-        }
-        if (minLength != null && minLength < 0) {
-            throw new CommandLine.ParameterException(
-                    spec.commandLine(), "--min-length: expected at least 0, found " + minLength);
         }
         PbsConfig.Builder config = PbsConfig.builder();
         if (minLength != null) {

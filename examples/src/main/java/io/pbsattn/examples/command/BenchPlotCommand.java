@@ -2,8 +2,8 @@ package io.pbsattn.examples.command;
 
 import com.google.gson.Gson;
 import com.google.gson.JsonParseException;
+import io.pbsattn.examples.model.TextFile;
 import java.io.IOException;
-import java.io.Reader;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
@@ -52,9 +52,10 @@ final class BenchPlotCommand implements Callable<Integer> {
     }
 
     private BenchOperatorCommand.Result read() throws IOException {
-        try (Reader reader = Files.newBufferedReader(file)) {
+        String text = TextFile.read(file);
+        try {
             BenchOperatorCommand.Result result =
-                    new Gson().fromJson(reader, BenchOperatorCommand.Result.class);
+                    new Gson().fromJson(text, BenchOperatorCommand.Result.class);
             if (result == null || result.rows() == null || result.rows().isEmpty()) {
                 throw new IOException(file + ": expected 'rows' of 'bench operator --json'");
             }

@@ -10,12 +10,14 @@ import io.pbsattn.examples.bench.Machine;
 import io.pbsattn.examples.bench.PeakMemory;
 import io.pbsattn.examples.bench.SparsePrompt;
 import io.pbsattn.examples.model.PrefillProgress;
+import io.pbsattn.examples.option.AttentionKinds;
+import io.pbsattn.examples.option.AttentionOptions;
+import io.pbsattn.examples.option.Count;
 import io.pbsattn.examples.option.DtypeOption;
 import io.pbsattn.examples.option.JsonOption;
 import io.pbsattn.examples.option.ModelOption;
 import io.pbsattn.examples.option.PositiveNumber;
 import io.pbsattn.zoo.checkpoint.CheckpointException;
-import io.pbsattn.zoo.model.AttentionKind;
 import io.pbsattn.zoo.model.CausalLm;
 import io.pbsattn.zoo.model.KvCache;
 import io.pbsattn.zoo.model.ModelOptions;
@@ -55,12 +57,9 @@ final class BenchPrefillCommand implements Callable<Integer> {
             description = "Tokens, separated by commas.")
     private List<Integer> seqlens;
 
-    @Option(
-            names = "--attention",
-            split = ",",
-            defaultValue = "pbs,dense",
-            description = "pbs, dense, or both (default).")
-    private List<AttentionKind> attentions;
+    @Mixin private AttentionKinds attentions;
+
+    @Mixin private AttentionOptions sparse;
 
     @Mixin private DtypeOption dtype;
 
@@ -79,6 +78,7 @@ final class BenchPrefillCommand implements Callable<Integer> {
 
     @Option(
             names = "--decode-tokens",
+            converter = Count.class,
             defaultValue = "0",
             description = "Tokens to decode after each prefill (default 0).")
     private int decodeTokens;
@@ -101,12 +101,9 @@ final class BenchPrefillCommand implements Callable<Integer> {
             throw new CommandLine.ParameterException(
                     spec.commandLine(), "--strength: expected 0 to 1, found " + strength);
         }
-        if (decodeTokens < 0) {
-            throw new CommandLine.ParameterException(
-                    spec.commandLine(),
-                    "--decode-tokens: expected at least 0, found " + decodeTokens);
-        }
+        sparse.config(); // what is wrong with the options is said before anything is read
         Path folder = model.folder();
+        sparse.checkLayers(folder);
         List<Row> rows = new ArrayList<>();
         String type;
         try (NDManager manager = NDManager.newBaseManager(Device.cpu(), "PyTorch")) {
@@ -114,8 +111,8 @@ final class BenchPrefillCommand implements Callable<Integer> {
             CausalLm loaded = CausalLm.load(folder, options, manager);
             type = loaded.dtype().toString();
             List<CausalLm> models =
-                    attentions.stream()
-                            .map(kind -> loaded.sharing(new ModelOptions().optAttention(kind)))
+                    attentions.get().stream()
+                            .map(kind -> loaded.sharing(sparse.modelOptions(kind)))
                             .toList();
             for (CausalLm each : models) {
                 measure(manager, each, WARM_UP_TOKENS);
@@ -206,11 +203,12 @@ final class BenchPrefillCommand implements Callable<Integer> {
             double tokensPerSecond,
             double density,
             long peakRssBytes,
-            double decodeSecondsPerToken) {
+            double decodeSecondsPerToken,
+            String backend) {
 
         static final String HEADER =
                 String.format(
-                        "%8s %6s %9s %8s %8s %8s %8s %8s %9s %8s %9s %9s%n",
+                        "%8s %6s %9s %8s %8s %8s %8s %8s %9s %8s %9s %9s  %s%n",
                         "tokens",
                         "kind",
                         "prefill s",
@@ -222,7 +220,8 @@ final class BenchPrefillCommand implements Callable<Integer> {
                         "tokens/s",
                         "density",
                         "peak MiB",
-                        "decode s");
+                        "decode s",
+                        "backend");
 
         static Row of(
                 int tokens,
@@ -248,12 +247,13 @@ final class BenchPrefillCommand implements Callable<Integer> {
                     tokens / result.seconds(),
                     report.density(),
                     peak,
-                    decodeSeconds);
+                    decodeSeconds,
+                    report.backend());
         }
 
         String describe() {
             return String.format(
-                    "%8d %6s %9.2f %8.2f %8.2f %8.2f %8.2f %8.2f %9.1f %8.3f %9d %9.4f%n",
+                    "%8d %6s %9.2f %8.2f %8.2f %8.2f %8.2f %8.2f %9.1f %8.3f %9d %9.4f  %s%n",
                     seqlen,
                     attention,
                     prefillSeconds,
@@ -265,7 +265,8 @@ final class BenchPrefillCommand implements Callable<Integer> {
                     tokensPerSecond,
                     density,
                     peakRssBytes >> 20,
-                    decodeSecondsPerToken);
+                    decodeSecondsPerToken,
+                    backend);
         }
     }
 }

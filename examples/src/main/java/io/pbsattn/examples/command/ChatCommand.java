@@ -2,6 +2,7 @@ package io.pbsattn.examples.command;
 
 import io.pbsattn.examples.chat.ChatInput;
 import io.pbsattn.examples.chat.ChatSession;
+import io.pbsattn.examples.option.ContextTokens;
 import io.pbsattn.examples.option.LoadOptions;
 import io.pbsattn.examples.option.SamplingOptions;
 import java.io.PrintWriter;
@@ -23,6 +24,7 @@ public final class ChatCommand implements Callable<Integer> {
 
     @Option(
             names = "--context",
+            converter = ContextTokens.class,
             description = "The most tokens of the whole chat; default: the model's own limit.")
     private Integer context;
 
@@ -33,7 +35,7 @@ public final class ChatCommand implements Callable<Integer> {
     /** {@inheritDoc} */
     @Override
     public Integer call() throws Exception {
-        loading.checkContext(context);
+        loading.check();
         Path folder = loading.folder();
         PrintWriter out = spec.commandLine().getOut();
         ChatSession.Opener opener = kind -> loading.open(folder, kind, context);

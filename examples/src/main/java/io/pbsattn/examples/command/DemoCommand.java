@@ -5,14 +5,22 @@ import io.pbsattn.examples.demo.FactDocument;
 import io.pbsattn.examples.model.DemoModel;
 import io.pbsattn.examples.model.LoadedModel;
 import io.pbsattn.examples.model.TextDocument;
+import io.pbsattn.examples.option.AttentionKinds;
+import io.pbsattn.examples.option.AttentionOptions;
+import io.pbsattn.examples.option.DtypeOption;
 import io.pbsattn.zoo.generate.GenerationOptions;
 import io.pbsattn.zoo.generate.GenerationResult;
+import io.pbsattn.zoo.model.AttentionKind;
+import io.pbsattn.zoo.model.ModelOptions;
 import java.io.PrintWriter;
 import java.nio.file.Path;
+import java.util.EnumMap;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.Callable;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 
 /**
  * The main job on the embedded model: questions over a long document, with sparse and with dense
@@ -33,33 +41,42 @@ public final class DemoCommand implements Callable<Integer> {
 
     @CommandLine.Spec private CommandLine.Model.CommandSpec spec;
 
+    @Mixin private AttentionKinds attentions;
+
+    @Mixin private AttentionOptions sparse;
+
+    @Mixin private DtypeOption dtype;
+
     /** {@inheritDoc} */
     @Override
     public Integer call() throws Exception {
         PrintWriter out = spec.commandLine().getOut();
+        sparse.config(); // what is wrong with the options is said before anything is unpacked
         String document = FactDocument.withFacts(FactDocument.paragraphs(), FACTS);
         Path folder = DemoModel.unpack();
+        sparse.checkLayers(folder);
         boolean allRight = true;
-        double[] seconds = new double[2];
-        double[] attentionSeconds = new double[2];
-        String[] attentions = {"pbs", "dense"};
-        double density = 1;
-        for (int a = 0; a < attentions.length; ++a) {
-            try (LoadedModel model = LoadedModel.open(folder, attentions[a], null, null)) {
-                if (a == 0) {
+        Map<AttentionKind, GenerationResult> reading = new EnumMap<>(AttentionKind.class);
+        boolean isFirst = true;
+        for (AttentionKind kind : attentions.get()) {
+            ModelOptions options = sparse.modelOptions(kind).optDtype(dtype.get());
+            try (LoadedModel model = LoadedModel.open(folder, options)) {
+                if (isFirst) {
+                    isFirst = false;
                     out.printf(
                             "Document: the GNU GPL, version 3, with %d facts strewn in; %,d"
                                     + " tokens.%n",
                             FACTS.size(), model.countTokens(document));
                 }
+                // As long as what is measured, but different from its first token on.
+                GenerationResult warm =
+                        model.generate(
+                                "Warming up. " + document,
+                                new GenerationOptions().optMaxNewTokens(1),
+                                "warming up");
                 out.printf(
                         "%nattention %s (backend %s, %s)%n",
-                        attentions[a], model.backend(), model.dtype());
-                // As long as what is measured, but different from its first token on.
-                model.generate(
-                        "Warming up. " + document,
-                        new GenerationOptions().optMaxNewTokens(1),
-                        "warming up");
+                        kind, warm.report().backend(), model.dtype());
                 for (Fact fact : FACTS) {
                     String message = document + TextDocument.QUESTION + fact.question();
                     GenerationResult result =
@@ -76,23 +93,27 @@ public final class DemoCommand implements Callable<Integer> {
                             result.prefillSeconds(),
                             result.reusedTokens(),
                             result.report().density());
-                    if (fact.equals(FACTS.get(0))) {
-                        seconds[a] = result.prefillSeconds();
-                        attentionSeconds[a] = result.report().totalSeconds();
-                        density = a == 0 ? result.report().density() : density;
-                    }
+                    reading.putIfAbsent(kind, result);
                 }
             }
         }
-        out.printf(
-                "%nPrefill of the whole document: pbs %.2f s, dense %.2f s; its attention: pbs %.2f"
-                        + " s, dense %.2f s, ratio %.2f; density %.2f%n",
-                seconds[0],
-                seconds[1],
-                attentionSeconds[0],
-                attentionSeconds[1],
-                attentionSeconds[1] / attentionSeconds[0],
-                density);
+        if (reading.size() == 2) {
+            out.println(compare(reading.get(AttentionKind.PBS), reading.get(AttentionKind.DENSE)));
+        }
         return allRight ? 0 : 1;
+    }
+
+    private static String compare(GenerationResult pbs, GenerationResult dense) {
+        double pbsSeconds = pbs.report().totalSeconds();
+        double denseSeconds = dense.report().totalSeconds();
+        return String.format(
+                "%nPrefill of the whole document: pbs %.2f s, dense %.2f s; its attention: pbs %.2f"
+                        + " s, dense %.2f s, ratio %.2f; density %.2f",
+                pbs.prefillSeconds(),
+                dense.prefillSeconds(),
+                pbsSeconds,
+                denseSeconds,
+                denseSeconds / pbsSeconds,
+                pbs.report().density());
     }
 }

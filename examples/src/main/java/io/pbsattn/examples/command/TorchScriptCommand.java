@@ -1,6 +1,5 @@
 package io.pbsattn.examples.command;
 
-import ai.djl.Device;
 import ai.djl.ModelException;
 import ai.djl.inference.Predictor;
 import ai.djl.ndarray.NDArray;
@@ -12,25 +11,27 @@ import ai.djl.ndarray.types.Shape;
 import ai.djl.repository.zoo.Criteria;
 import ai.djl.repository.zoo.ZooModel;
 import ai.djl.translate.TranslateException;
-import io.pbsattn.PbsConfig;
-import io.pbsattn.PrefillReport;
-import io.pbsattn.examples.bench.Machine;
+import io.pbsattn.PbsAttention;
 import io.pbsattn.examples.bench.Timing;
+import io.pbsattn.examples.option.AttentionKinds;
+import io.pbsattn.examples.option.AttentionOptions;
 import io.pbsattn.examples.option.JsonOption;
 import io.pbsattn.examples.option.PositiveNumber;
 import io.pbsattn.torch.LibTorch;
 import io.pbsattn.torch.TorchType;
 import io.pbsattn.torchscript.SdpaInterceptor;
 import io.pbsattn.torchscript.SdpaReport;
-import io.pbsattn.torchscript.SdpaRoute;
 import io.pbsattn.torchscript.SdpaScope;
+import io.pbsattn.zoo.model.AttentionKind;
 import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.EnumMap;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Random;
-import java.util.TreeMap;
 import java.util.concurrent.Callable;
-import picocli.CommandLine;
+import java.util.function.DoubleSupplier;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
@@ -48,8 +49,8 @@ public final class TorchScriptCommand implements Callable<Integer> {
 
     private static final long SEED = 20251021;
     private static final int PROBE_TOKENS = 8;
-
-    @CommandLine.Spec private CommandLine.Model.CommandSpec spec;
+    private static final String ENGINE = "PyTorch";
+    private static final String SUFFIX = ".pt";
 
     @Option(
             names = "--model",
@@ -64,159 +65,112 @@ public final class TorchScriptCommand implements Callable<Integer> {
             description = "Length of the prompt.")
     private int tokens;
 
-    @Option(
-            names = "--threshold",
-            defaultValue = "0.9",
-            description = "Share of attention to keep, 0 to 1, or 'all' (default 0.9).")
-    private String threshold;
+    @Mixin private AttentionKinds attentions;
 
-    @Option(
-            names = "--min-length",
-            description = "Tokens from which on blocks are skipped; default: PbsConfig's.")
-    private Integer minLength;
+    @Mixin private AttentionOptions sparse;
 
     @Option(
             names = "--runs",
             converter = PositiveNumber.class,
             defaultValue = "3",
-            description = "Runs to take the median of.")
+            description = "Runs to take the median of; a ratio needs two or more.")
     private int runs;
 
     @Mixin private JsonOption json;
 
     /** {@inheritDoc} */
     @Override
-    public Integer call() throws IOException, ModelException {
-        PbsConfig config = config();
-        Criteria<NDList, NDList> criteria =
-                Criteria.builder()
-                        .setTypes(NDList.class, NDList.class)
-                        .optModelPath(model)
-                        .optEngine("PyTorch")
-                        .build();
-        try (ZooModel<NDList, NDList> loaded = criteria.loadModel();
+    public Integer call() throws IOException {
+        PbsAttention operator = sparse.operator();
+        try (ZooModel<NDList, NDList> loaded = load();
                 Predictor<NDList, NDList> predictor = loaded.newPredictor();
-                NDManager manager = NDManager.newBaseManager(Device.cpu(), "PyTorch")) {
+                NDManager manager = loaded.getNDManager().newSubManager()) {
             int vocabSize =
                     lastLogits(predictor, manager.zeros(ids(PROBE_TOKENS), DataType.INT64)).length;
             long[] values = new Random(SEED).longs(tokens, 0, vocabSize).toArray();
             NDArray prompt = manager.create(values, ids(tokens));
-            Result result = compare(predictor, prompt, config);
+            TorchScriptResult result = compare(predictor, prompt, operator);
             json.print(result, result.text());
         }
         return 0;
     }
 
-    private PbsConfig config() {
+    /** What DJL and libtorch say about a file that they cannot read seldom names it. */
+    private ZooModel<NDList, NDList> load() throws IOException {
+        if (Files.isDirectory(model)) {
+            throw new IOException(model + ": expected a TorchScript file, found a folder");
+        }
+        if (!Files.exists(model)) {
+            throw new IOException(model + ": no such file");
+        }
+        if (!model.toString().endsWith(SUFFIX)) {
+            throw new IOException(model + ": expected a file whose name ends in " + SUFFIX);
+        }
         try {
-            PbsConfig.Builder builder = PbsConfig.builder().optThreshold(threshold);
-            if (minLength != null) {
-                builder.optMinLength(minLength);
-            }
-            return builder.build();
-        } catch (IllegalArgumentException e) {
-            throw new CommandLine.ParameterException(spec.commandLine(), e.getMessage());
+            return Criteria.builder()
+                    .setTypes(NDList.class, NDList.class)
+                    .optModelPath(model)
+                    .optEngine(ENGINE)
+                    .build()
+                    .loadModel();
+        } catch (IOException | ModelException | RuntimeException e) {
+            throw new IOException(
+                    model + ": expected a TorchScript model, whole: " + e.getMessage(), e);
         }
     }
 
-    private Result compare(Predictor<NDList, NDList> predictor, NDArray prompt, PbsConfig config)
+    private TorchScriptResult compare(
+            Predictor<NDList, NDList> predictor, NDArray prompt, PbsAttention operator)
             throws IOException {
-        float[][] logits = new float[2][];
+        Map<AttentionKind, float[]> logits = new EnumMap<>(AttentionKind.class);
         SdpaReport[] report = new SdpaReport[1];
-        double[] seconds =
-                Timing.medians(
+        Map<AttentionKind, Runnable> works = new EnumMap<>(AttentionKind.class);
+        works.put(
+                AttentionKind.DENSE,
+                () -> logits.put(AttentionKind.DENSE, lastLogits(predictor, prompt)));
+        works.put(
+                AttentionKind.PBS,
+                () -> {
+                    try (SdpaScope scope = SdpaInterceptor.open(operator)) {
+                        scope.optDenseCalls(sparse.denseLayers()::contains);
+                        logits.put(AttentionKind.PBS, lastLogits(predictor, prompt));
+                        report[0] = scope.report();
+                    }
+                });
+        works.keySet().retainAll(attentions.get());
+        double[][] seconds =
+                Timing.samples(
                         runs,
-                        () -> Timing.seconds(() -> logits[0] = lastLogits(predictor, prompt)),
-                        () ->
-                                Timing.seconds(
-                                        () -> {
-                                            try (SdpaScope scope = SdpaInterceptor.open(config)) {
-                                                logits[1] = lastLogits(predictor, prompt);
-                                                report[0] = scope.report();
-                                            }
-                                        }));
-        Map<SdpaRoute, Long> routes = new TreeMap<>(report[0].calls());
-        return new Result(
-                Machine.describe(),
+                        works.values().stream()
+                                .map(work -> (DoubleSupplier) () -> Timing.seconds(work))
+                                .toArray(DoubleSupplier[]::new));
+        Map<AttentionKind, double[]> samples = new EnumMap<>(AttentionKind.class);
+        works.keySet().forEach(kind -> samples.put(kind, seconds[samples.size()]));
+        if (report[0] != null) {
+            long calls = report[0].calls().values().stream().mapToLong(Long::longValue).sum();
+            sparse.checkLayers(Math.toIntExact(calls));
+        }
+        return TorchScriptResult.of(
                 model.getFileName().toString(),
                 tokens,
-                seconds[0],
-                seconds[1],
-                seconds[0] / seconds[1],
-                argMax(logits[0]),
-                argMax(logits[1]),
-                error(logits[1], logits[0]),
-                report[0].prefill().map(PrefillReport::density).orElse(null),
-                routes);
+                samples,
+                logits,
+                Optional.ofNullable(report[0]));
     }
 
     /** The logits of the last position; a model may give other outputs after them. */
-    private static float[] lastLogits(Predictor<NDList, NDList> predictor, NDArray ids) {
+    private float[] lastLogits(Predictor<NDList, NDList> predictor, NDArray ids) {
         try (NDManager scope = ids.getManager().newSubManager()) {
             NDList outputs = predictor.predict(new NDList(ids));
             outputs.attach(scope);
             NDArray last = outputs.get(0).get(new NDIndex("0, -1"));
             return LibTorch.get().toType(scope, last, TorchType.FLOAT32).toFloatArray();
         } catch (TranslateException e) {
-            throw new IllegalStateException(e.getMessage(), e);
+            throw new IllegalStateException(model + ": " + e.getMessage(), e);
         }
     }
 
     private static Shape ids(int tokens) {
         return new Shape(1, tokens);
-    }
-
-    private static int argMax(float[] values) {
-        int best = 0;
-        for (int i = 1; i < values.length; ++i) {
-            best = values[i] > values[best] ? i : best;
-        }
-        return best;
-    }
-
-    /** The largest difference relative to the largest magnitude. */
-    private static double error(float[] found, float[] expected) {
-        double difference = 0;
-        double magnitude = 0;
-        for (int i = 0; i < expected.length; ++i) {
-            difference = Math.max(difference, Math.abs(found[i] - expected[i]));
-            magnitude = Math.max(magnitude, Math.abs(expected[i]));
-        }
-        return difference / magnitude;
-    }
-
-    /** The JSON of the command. */
-    private record Result(
-            String machine,
-            String model,
-            int tokens,
-            double denseSeconds,
-            double pbsSeconds,
-            double speedup,
-            int denseToken,
-            int pbsToken,
-            double logitError,
-            Double density,
-            Map<SdpaRoute, Long> routes) {
-
-        String text() {
-            return String.format(
-                    "%s, %d tokens, %s%n"
-                            + "PyTorch's attention %8.3f s, next token %d%n"
-                            + "PBS                 %8.3f s, next token %d, density %s%n"
-                            + "%.2f times as fast; logits differ by %.1e of the largest%n"
-                            + "attention calls by route: %s",
-                    model,
-                    tokens,
-                    machine,
-                    denseSeconds,
-                    denseToken,
-                    pbsSeconds,
-                    pbsToken,
-                    density == null ? "-" : String.format("%.3f", density),
-                    speedup,
-                    logitError,
-                    routes);
-        }
     }
 }

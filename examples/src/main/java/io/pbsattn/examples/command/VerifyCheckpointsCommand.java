@@ -2,6 +2,7 @@ package io.pbsattn.examples.command;
 
 import io.pbsattn.PbsConfig;
 import io.pbsattn.examples.option.JsonOption;
+import io.pbsattn.examples.option.ModelDtype;
 import io.pbsattn.examples.verify.CheckpointCheck;
 import io.pbsattn.torch.TorchType;
 import io.pbsattn.zoo.model.AttentionKind;
@@ -22,11 +23,20 @@ import picocli.CommandLine.Parameters;
 /** Runs every checkpoint of a folder. */
 @Command(
         name = "checkpoints",
-        description = "Compare models with the logits and greedy tokens that transformers gave.",
+        description = {
+            "Compare models with the logits and greedy tokens that transformers gave.",
+            "Where right_logits_last.npy lies beside expected.npz, or in the folder above, it holds"
+                    + " the logits of the last position, and nothing else of expected.npz but the"
+                    + " ids counts."
+        },
         mixinStandardHelpOptions = true)
 final class VerifyCheckpointsCommand implements Callable<Integer> {
 
     private static final String EXPECTED = "expected.npz";
+
+    /** How deep below the folder checkpoints are looked for. */
+    private static final int MAX_DEPTH = 3;
+
     private static final String OLDER_CONFIG = "config.transformers4.json";
 
     @Parameters(
@@ -39,6 +49,7 @@ final class VerifyCheckpointsCommand implements Callable<Integer> {
 
     @Option(
             names = "--dtype",
+            converter = ModelDtype.class,
             defaultValue = "float32",
             description = "float32 (default) or bfloat16.")
     private TorchType dtype;
@@ -50,9 +61,9 @@ final class VerifyCheckpointsCommand implements Callable<Integer> {
     public Integer call() throws IOException {
         List<CheckpointCheck.Result> results = new ArrayList<>();
         for (Path checkpoint : checkpoints()) {
-            results.add(check(checkpoint.getFileName().toString(), checkpoint, attention, dtype));
+            results.add(check(name(checkpoint), checkpoint, attention, dtype));
             if (Files.exists(checkpoint.resolve(OLDER_CONFIG))) {
-                results.add(checkOlderConfig(checkpoint, attention, dtype));
+                results.add(checkOlderConfig(name(checkpoint), checkpoint, attention, dtype));
             }
         }
         if (results.isEmpty()) {
@@ -76,14 +87,15 @@ final class VerifyCheckpointsCommand implements Callable<Integer> {
         if (!Files.isDirectory(folder)) {
             throw new IOException(folder + ": no such folder");
         }
-        if (Files.exists(folder.resolve(EXPECTED))) {
-            return List.of(folder.toAbsolutePath().normalize());
+        try (Stream<Path> paths = Files.walk(folder, MAX_DEPTH)) {
+            return paths.filter(path -> Files.exists(path.resolve(EXPECTED))).sorted().toList();
         }
-        try (Stream<Path> children = Files.list(folder)) {
-            return children.filter(child -> Files.exists(child.resolve(EXPECTED)))
-                    .sorted()
-                    .toList();
-        }
+    }
+
+    private String name(Path checkpoint) {
+        return checkpoint.equals(folder)
+                ? folder.toAbsolutePath().normalize().getFileName().toString()
+                : folder.relativize(checkpoint).toString();
     }
 
     /**
@@ -99,7 +111,7 @@ final class VerifyCheckpointsCommand implements Callable<Integer> {
 
     /** The same checkpoint with the configuration that earlier versions of transformers wrote. */
     private static CheckpointCheck.Result checkOlderConfig(
-            Path checkpoint, AttentionKind kind, TorchType type) throws IOException {
+            String name, Path checkpoint, AttentionKind kind, TorchType type) throws IOException {
         Path copy = Files.createTempDirectory("checkpoint");
         List<Path> copied = new ArrayList<>();
         try (Stream<Path> files = Files.list(checkpoint)) {
@@ -110,7 +122,7 @@ final class VerifyCheckpointsCommand implements Callable<Integer> {
                     checkpoint.resolve(OLDER_CONFIG),
                     copy.resolve("config.json"),
                     StandardCopyOption.REPLACE_EXISTING);
-            return check(checkpoint.getFileName() + "/" + OLDER_CONFIG, copy, kind, type);
+            return check(name + "/" + OLDER_CONFIG, copy, kind, type);
         } finally {
             for (Path file : copied) {
                 Files.deleteIfExists(file);

@@ -6,9 +6,14 @@ import picocli.CommandLine.Command;
 /** Compares the project with reference data. */
 @Command(
         name = "verify",
-        description = "Compare the operator or models with reference data.",
+        description = "Compare operator, models and templates with reference data; try bad input.",
         mixinStandardHelpOptions = true,
-        subcommands = {VerifyOperatorCommand.class, VerifyCheckpointsCommand.class})
+        subcommands = {
+            VerifyOperatorCommand.class,
+            VerifyCheckpointsCommand.class,
+            VerifyCasesCommand.class,
+            VerifyFuzzCommand.class
+        })
 public final class VerifyCommand implements Runnable {
 
     @CommandLine.Spec private CommandLine.Model.CommandSpec spec;
@@ -17,6 +22,6 @@ public final class VerifyCommand implements Runnable {
     @Override
     public void run() {
         throw new CommandLine.ParameterException(
-                spec.commandLine(), "Missing what to verify: operator or checkpoints");
+                spec.commandLine(), "missing what to verify: operator, checkpoints, cases or fuzz");
     }
 }

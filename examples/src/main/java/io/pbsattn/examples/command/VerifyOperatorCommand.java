@@ -2,6 +2,7 @@ package io.pbsattn.examples.command;
 
 import ai.djl.ndarray.NDManager;
 import io.pbsattn.Backends;
+import io.pbsattn.examples.option.BackendName;
 import io.pbsattn.examples.option.JsonOption;
 import io.pbsattn.examples.verify.NpzFile;
 import io.pbsattn.examples.verify.OperatorCase;
@@ -27,7 +28,10 @@ final class VerifyOperatorCommand implements Callable<Integer> {
     @Parameters(paramLabel = "DIR", description = "A folder with cases.json and NAME.npz files.")
     private Path folder;
 
-    @Option(names = "--backend", description = "reference, cpu or cuda; default: the best usable.")
+    @Option(
+            names = "--backend",
+            converter = BackendName.class,
+            description = "reference, cpu or cuda; default: the best usable.")
     private String backend;
 
     @Option(
@@ -45,8 +49,7 @@ final class VerifyOperatorCommand implements Callable<Integer> {
                 Backends.list().stream()
                         .filter(b -> backend == null ? b.usable() : b.name().equals(backend))
                         .findFirst()
-                        .orElseThrow(
-                                () -> new IOException("no attention backend '" + backend + "'"));
+                        .orElseThrow();
         List<OperatorCheck.Result> results = new ArrayList<>();
         StringBuilder text = new StringBuilder();
         for (OperatorCase operatorCase : OperatorCase.readAll(folder)) {

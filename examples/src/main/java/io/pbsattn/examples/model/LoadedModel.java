@@ -1,17 +1,14 @@
 package io.pbsattn.examples.model;
 
-import ai.djl.MalformedModelException;
+import ai.djl.Device;
 import ai.djl.ModelException;
-import ai.djl.ndarray.NDList;
-import ai.djl.repository.zoo.Criteria;
-import ai.djl.repository.zoo.ZooModel;
-import io.pbsattn.zoo.djl.CausalLmBlock;
-import io.pbsattn.zoo.djl.Decoders;
+import ai.djl.ndarray.NDManager;
 import io.pbsattn.zoo.generate.Generation;
 import io.pbsattn.zoo.generate.GenerationOptions;
 import io.pbsattn.zoo.generate.GenerationResult;
 import io.pbsattn.zoo.generate.TextGenerator;
 import io.pbsattn.zoo.model.CausalLm;
+import io.pbsattn.zoo.model.ModelOptions;
 import io.pbsattn.zoo.model.PrefillOptions;
 import io.pbsattn.zoo.text.ChatMessage;
 import java.io.IOException;
@@ -19,52 +16,48 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 
-/** A model loaded through DJL's own API, and a generator on it. */
+/** A model and a generator on it. */
 public final class LoadedModel implements AutoCloseable {
 
-    private final ZooModel<NDList, NDList> model;
-    private final CausalLm block;
+    private final NDManager manager;
+    private final CausalLm model;
     private final TextGenerator generator;
 
-    private LoadedModel(ZooModel<NDList, NDList> model, Path folder)
-            throws IOException, MalformedModelException {
+    private LoadedModel(NDManager manager, CausalLm model, TextGenerator generator) {
+        this.manager = manager;
         this.model = model;
-        block = ((CausalLmBlock) model.getBlock()).model();
-        generator = TextGenerator.open(block, folder, model.getNDManager());
+        this.generator = generator;
     }
 
     /**
      * Loads a model.
      *
      * @param folder a Hugging Face folder
-     * @param attention pbs or dense
-     * @param dtype float32 or bfloat16; null for what the machine and the file say
-     * @param contextLimit the most tokens of document and answer; null for the model's own limit
+     * @param options how it is to be run
      */
-    public static LoadedModel open(
-            Path folder, String attention, String dtype, Integer contextLimit)
+    public static LoadedModel open(Path folder, ModelOptions options)
             throws IOException, ModelException {
         if (!Files.isDirectory(folder)) {
             throw new IOException(folder + ": no such folder");
         }
-        Criteria.Builder<NDList, NDList> criteria =
-                Decoders.criteria(NDList.class, NDList.class, folder)
-                        .optArgument("attention", attention);
-        if (dtype != null) {
-            criteria.optArgument("dtype", dtype);
+        // DJL's default is a GPU where there is one, and models run on the CPU.
+        NDManager manager = NDManager.newBaseManager(Device.cpu(), "PyTorch");
+        try {
+            CausalLm model = CausalLm.load(folder, options, manager);
+            return new LoadedModel(manager, model, TextGenerator.open(model, folder, manager));
+        } catch (IOException | ModelException | RuntimeException e) {
+            manager.close();
+            throw e;
         }
-        if (contextLimit != null) {
-            criteria.optArgument("context_limit", contextLimit);
-        }
-        return new LoadedModel(criteria.build().loadModel(), folder);
     }
 
+    /** The backend that is tried first; the report of an answer names the one that ran. */
     public String backend() {
-        return block.backendName();
+        return model.backendName();
     }
 
     public String dtype() {
-        return block.dtype().toString();
+        return model.dtype().toString();
     }
 
     public int countTokens(String text) {
@@ -77,21 +70,27 @@ public final class LoadedModel implements AutoCloseable {
 
     public Generation streamChat(
             List<ChatMessage> messages, GenerationOptions options, PrefillProgress progress) {
-        return generator.streamChat(
-                messages, options.optPrefill(new PrefillOptions().optProgress(progress)));
+        return generator.streamChat(messages, with(options, progress));
+    }
+
+    public Generation stream(String message, GenerationOptions options, PrefillProgress progress) {
+        return generator.stream(message, with(options, progress));
     }
 
     public GenerationResult generate(String message, GenerationOptions options, String task) {
         try (PrefillProgress progress = new PrefillProgress(task)) {
-            return generator.generate(
-                    message, options.optPrefill(new PrefillOptions().optProgress(progress)));
+            return generator.generate(message, with(options, progress));
         }
+    }
+
+    private static GenerationOptions with(GenerationOptions options, PrefillProgress progress) {
+        return options.optPrefill(new PrefillOptions().optProgress(progress));
     }
 
     /** {@inheritDoc} */
     @Override
     public void close() {
         generator.close();
-        model.close();
+        manager.close();
     }
 }

@@ -1,8 +1,6 @@
 package io.pbsattn.examples.model;
 
 import java.io.IOException;
-import java.nio.charset.CharacterCodingException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 
 /** Reads documents, and says what is wrong with those that are none. */
@@ -14,15 +12,7 @@ public final class TextDocument {
     private TextDocument() {}
 
     public static String read(Path file) throws IOException {
-        if (!Files.isRegularFile(file)) {
-            throw new IOException(file + ": no such file");
-        }
-        String text;
-        try {
-            text = Files.readString(file);
-        } catch (CharacterCodingException e) {
-            throw new IOException(file + ": expected text in UTF-8", e);
-        }
+        String text = TextFile.read(file);
         if (text.indexOf('\0') >= 0) {
             throw new IOException(file + ": expected text, found a binary file");
         }

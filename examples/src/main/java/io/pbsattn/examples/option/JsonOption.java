@@ -28,6 +28,11 @@ public final class JsonOption {
             description = "Print one JSON object to standard output, all else to standard error.")
     private boolean json;
 
+    /** Whether the result is to be JSON. */
+    public boolean isAsked() {
+        return json;
+    }
+
     /** Prints a result as JSON where that was asked for, else as text. */
     public void print(Object result, String text) {
         command.commandLine().getOut().println(json ? GSON.toJson(result) : text);

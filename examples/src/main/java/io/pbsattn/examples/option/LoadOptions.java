@@ -2,8 +2,8 @@ package io.pbsattn.examples.option;
 
 import ai.djl.ModelException;
 import io.pbsattn.examples.model.LoadedModel;
-import io.pbsattn.torch.TorchType;
 import io.pbsattn.zoo.model.AttentionKind;
+import io.pbsattn.zoo.model.ModelOptions;
 import java.io.IOException;
 import java.nio.file.Path;
 import picocli.CommandLine;
@@ -13,9 +13,6 @@ import picocli.CommandLine.Option;
 /** The options that say which model answers, and how it is loaded. */
 public final class LoadOptions {
 
-    @CommandLine.Spec(CommandLine.Spec.Target.MIXEE)
-    private CommandLine.Model.CommandSpec command;
-
     @Mixin private ModelOption model;
 
     @Mixin private DtypeOption dtype;
@@ -23,23 +20,20 @@ public final class LoadOptions {
     @Option(names = "--attention", defaultValue = "pbs", description = "pbs (default) or dense.")
     private AttentionKind attention;
 
-    /**
-     * Checks the option {@code --context}, which each command has with words of its own, before
-     * anything is read or downloaded.
-     *
-     * @param context the most tokens of a sequence; null for the model's own limit
-     * @throws CommandLine.ParameterException if it is out of range
-     */
-    public void checkContext(Integer context) {
-        if (context != null && context < 2) {
-            throw new CommandLine.ParameterException(
-                    command.commandLine(), "--context: expected at least 2, found " + context);
-        }
+    @Mixin private AttentionOptions sparse;
+
+    /** Returns the attention that was asked for. */
+    public AttentionKind attention() {
+        return attention;
     }
 
-    /** Returns the attention that was asked for: pbs or dense. */
-    public String attention() {
-        return attention.toString();
+    /**
+     * Checks options that belong together, before anything is read or downloaded.
+     *
+     * @throws CommandLine.ParameterException if they do not fit; names them
+     */
+    public void check() {
+        sparse.config();
     }
 
     /** Returns the model's folder, see {@link ModelOption#folder}. */
@@ -50,12 +44,16 @@ public final class LoadOptions {
     /**
      * Loads the model of a folder.
      *
-     * @param kind pbs or dense
      * @param context the most tokens of a sequence; null for the model's own limit
+     * @throws CommandLine.ParameterException if the model has not the layers that were named
      */
-    public LoadedModel open(Path folder, String kind, Integer context)
+    public LoadedModel open(Path folder, AttentionKind kind, Integer context)
             throws IOException, ModelException {
-        TorchType type = dtype.get();
-        return LoadedModel.open(folder, kind, type == null ? null : type.toString(), context);
+        ModelOptions options = sparse.modelOptions(kind).optDtype(dtype.get());
+        if (context != null) {
+            options.optContextLimit(context);
+        }
+        sparse.checkLayers(folder);
+        return LoadedModel.open(folder, options);
     }
 }

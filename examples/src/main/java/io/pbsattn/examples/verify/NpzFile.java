@@ -26,8 +26,13 @@ public final class NpzFile {
         try (InputStream in = Files.newInputStream(path)) {
             return new NpzFile(path, NDList.decode(manager, in));
         } catch (RuntimeException e) {
-            throw new IOException(path + ": not an .npz file: " + e.getMessage(), e);
+            throw new IOException(path + ": not a NumPy file: " + e.getMessage(), e);
         }
+    }
+
+    /** Returns the one array of a file {@code .npy}. */
+    static NDArray readArray(NDManager manager, Path path) throws IOException {
+        return read(manager, path).arrays.singletonOrThrow();
     }
 
     NDArray get(String name) throws IOException {

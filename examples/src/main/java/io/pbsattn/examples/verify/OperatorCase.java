@@ -5,8 +5,8 @@ import com.google.gson.JsonObject;
 import com.google.gson.JsonParseException;
 import com.google.gson.JsonParser;
 import io.pbsattn.PbsConfig;
+import io.pbsattn.examples.model.TextFile;
 import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -23,13 +23,10 @@ public record OperatorCase(String name, PbsConfig config, OptionalDouble density
 
     public static List<OperatorCase> readAll(Path folder) throws IOException {
         Path file = folder.resolve("cases.json");
-        if (!Files.isRegularFile(file)) {
-            throw new IOException(file + ": no such file");
-        }
+        String text = TextFile.read(file);
         List<OperatorCase> cases = new ArrayList<>();
         try {
-            for (JsonElement element :
-                    JsonParser.parseString(Files.readString(file)).getAsJsonArray()) {
+            for (JsonElement element : JsonParser.parseString(text).getAsJsonArray()) {
                 cases.add(read(element.getAsJsonObject()));
             }
         } catch (JsonParseException | IllegalStateException | IllegalArgumentException e) {

@@ -2,20 +2,17 @@ package io.pbsattn.examples.chat;
 
 import com.google.gson.JsonObject;
 import com.google.gson.JsonParser;
-import io.pbsattn.examples.Main;
+import io.pbsattn.examples.Run;
 import io.pbsattn.examples.demo.Fact;
 import io.pbsattn.examples.demo.FactDocument;
 import io.pbsattn.examples.model.DemoModel;
 import io.pbsattn.examples.model.LoadedModel;
 import io.pbsattn.zoo.generate.GenerationOptions;
-import java.io.ByteArrayInputStream;
-import java.io.ByteArrayOutputStream;
+import io.pbsattn.zoo.model.AttentionKind;
+import io.pbsattn.zoo.model.ModelOptions;
 import java.io.IOException;
-import java.io.InputStream;
-import java.io.PrintStream;
 import java.io.PrintWriter;
 import java.io.StringWriter;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -131,8 +128,8 @@ public class ChatTest {
                 };
         try (ChatSession chat =
                 new ChatSession(
-                        attention -> LoadedModel.open(folder, attention, null, null),
-                        "pbs",
+                        kind -> LoadedModel.open(folder, new ModelOptions().optAttention(kind)),
+                        AttentionKind.PBS,
                         new GenerationOptions().optMaxNewTokens(200),
                         out)) {
             session[0] = chat;
@@ -163,7 +160,7 @@ public class ChatTest {
         int[] tokens = new int[2];
         String[] answers = new String[2];
         for (int i = 0; i < 2; ++i) {
-            Run run = runMain("", Arrays.copyOf(arguments, arguments.length - i));
+            Run run = Run.withInput("", Arrays.copyOf(arguments, arguments.length - i));
             Assert.assertEquals(run.status(), 0, run.err());
             JsonObject answer =
                     JsonParser.parseString(run.out())
@@ -220,30 +217,6 @@ public class ChatTest {
     private static Run run(String input, String... options) {
         List<String> arguments = new ArrayList<>(List.of("chat"));
         arguments.addAll(List.of(options));
-        return runMain(input, arguments.toArray(new String[0]));
+        return Run.withInput(input, arguments.toArray(new String[0]));
     }
-
-    private static Run runMain(String input, String... arguments) {
-        InputStream in = System.in;
-        PrintStream out = System.out;
-        PrintStream err = System.err;
-        ByteArrayOutputStream outBytes = new ByteArrayOutputStream();
-        ByteArrayOutputStream errBytes = new ByteArrayOutputStream();
-        try {
-            System.setIn(new ByteArrayInputStream(input.getBytes(StandardCharsets.UTF_8)));
-            System.setOut(new PrintStream(outBytes, true, StandardCharsets.UTF_8));
-            System.setErr(new PrintStream(errBytes, true, StandardCharsets.UTF_8));
-            int status = Main.run(arguments);
-            return new Run(
-                    status,
-                    outBytes.toString(StandardCharsets.UTF_8),
-                    errBytes.toString(StandardCharsets.UTF_8));
-        } finally {
-            System.setIn(in);
-            System.setOut(out);
-            System.setErr(err);
-        }
-    }
-
-    private record Run(int status, String out, String err) {}
 }

@@ -3,8 +3,11 @@ package io.pbsattn.examples.demo;
 import io.pbsattn.examples.model.DemoModel;
 import io.pbsattn.examples.model.LoadedModel;
 import io.pbsattn.examples.model.TextDocument;
+import io.pbsattn.torch.TorchType;
 import io.pbsattn.zoo.generate.GenerationOptions;
 import io.pbsattn.zoo.generate.GenerationResult;
+import io.pbsattn.zoo.model.AttentionKind;
+import io.pbsattn.zoo.model.ModelOptions;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
@@ -25,8 +28,6 @@ public class RetrievalTest {
                     "serial number",
                     "badge number",
                     "door code");
-    private static final String BF16 = "bfloat16";
-    private static final String F32 = "float32";
     private static final List<String> ADJECTIVES =
             List.of(
                     "amber", "silver", "quiet", "brave", "golden", "gentle", "crimson", "hollow",
@@ -41,13 +42,17 @@ public class RetrievalTest {
         return new Object[][] {{4000, 9}, {8000, 8}};
     }
 
+    private static LoadedModel open(AttentionKind kind, TorchType type) throws Exception {
+        ModelOptions options = new ModelOptions().optAttention(kind).optDtype(type);
+        return LoadedModel.open(DemoModel.unpack(), options);
+    }
+
     @Test(dataProvider = "lengths")
     public void answersAreRightAndTheSame(int tokens, int required) throws Exception {
         int[] right = new int[2];
         int both = 0;
-        try (LoadedModel pbs = LoadedModel.open(DemoModel.unpack(), "pbs", "float32", null);
-                LoadedModel dense =
-                        LoadedModel.open(DemoModel.unpack(), "dense", "float32", null)) {
+        try (LoadedModel pbs = open(AttentionKind.PBS, TorchType.FLOAT32);
+                LoadedModel dense = open(AttentionKind.DENSE, TorchType.FLOAT32)) {
             for (int n = 0; n < QUESTIONS; ++n) {
                 List<Fact> facts = facts(new Random(100 + n));
                 // Question n is about the fact at depth n.
@@ -74,10 +79,10 @@ public class RetrievalTest {
     @Test
     public void answersAreTheSameInBothTypes() throws Exception {
         List<Fact> facts = facts(new Random(100));
-        for (String attention : List.of("pbs", "dense")) {
-            try (LoadedModel half = LoadedModel.open(DemoModel.unpack(), attention, BF16, null);
-                    LoadedModel full = LoadedModel.open(DemoModel.unpack(), attention, F32, null)) {
-                Assert.assertEquals(half.dtype(), BF16);
+        for (AttentionKind kind : AttentionKind.values()) {
+            try (LoadedModel half = open(kind, TorchType.BFLOAT16);
+                    LoadedModel full = open(kind, TorchType.FLOAT32)) {
+                Assert.assertEquals(half.dtype(), TorchType.BFLOAT16.toString());
                 String document = document(half, facts, 8000, new Random(1));
                 for (Fact fact : facts.subList(0, 3)) {
                     String message = document + TextDocument.QUESTION + fact.question();
@@ -86,7 +91,7 @@ public class RetrievalTest {
                     Assert.assertTrue(found.text().contains(fact.number()), found.text());
                     if (found.reusedTokens() == 0) {
                         boolean skips = found.report().density() < 0.9;
-                        Assert.assertEquals(skips, attention.equals("pbs"));
+                        Assert.assertEquals(skips, kind == AttentionKind.PBS);
                     }
                 }
             }

@@ -1,21 +1,23 @@
 package io.pbsattn.examples.verify;
 
+import static io.pbsattn.examples.Run.run;
+
+import ai.djl.Device;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
 import com.google.gson.JsonObject;
 import com.google.gson.JsonParser;
-import io.pbsattn.examples.Main;
-import java.io.ByteArrayOutputStream;
+import io.pbsattn.examples.Run;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
-import java.io.PrintStream;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.function.UnaryOperator;
+import java.util.zip.ZipFile;
 import org.testng.Assert;
 import org.testng.annotations.DataProvider;
 import org.testng.annotations.Test;
@@ -160,7 +162,7 @@ public class VerifyFailureTest {
     private static void change(Path folder, String name, UnaryOperator<NDArray> change)
             throws IOException {
         Path file = folder.resolve(NAME + ".npz");
-        try (NDManager manager = NDManager.newBaseManager("PyTorch")) {
+        try (NDManager manager = NDManager.newBaseManager(Device.cpu(), "PyTorch")) {
             NDList arrays;
             try (InputStream in = Files.newInputStream(file)) {
                 arrays = NDList.decode(manager, in);
@@ -184,33 +186,48 @@ public class VerifyFailureTest {
     }
 
     private static JsonObject first(Run run) {
-        return JsonParser.parseString(run.out())
-                .getAsJsonObject()
-                .get("cases")
-                .getAsJsonArray()
-                .get(0)
-                .getAsJsonObject();
+        return run.json().getAsJsonArray("cases").get(0).getAsJsonObject();
     }
 
-    /** What a run of the command line left. */
-    private record Run(int status, String out, String err) {}
-
-    private static Run run(String... args) {
-        PrintStream out = System.out;
-        PrintStream err = System.err;
-        ByteArrayOutputStream outBytes = new ByteArrayOutputStream();
-        ByteArrayOutputStream errBytes = new ByteArrayOutputStream();
-        try {
-            System.setOut(new PrintStream(outBytes, true, StandardCharsets.UTF_8));
-            System.setErr(new PrintStream(errBytes, true, StandardCharsets.UTF_8));
-            int status = Main.run(args);
-            return new Run(
-                    status,
-                    outBytes.toString(StandardCharsets.UTF_8),
-                    errBytes.toString(StandardCharsets.UTF_8));
-        } finally {
-            System.setOut(out);
-            System.setErr(err);
+    /** Logits that were put beside the expected values, or above them, count in their place. */
+    @Test
+    public void rightLogitsCountInPlaceOfTheExpectedOnes() throws IOException {
+        Path above = Files.createTempDirectory("checkpoints");
+        Path folder = Files.createDirectory(above.resolve("llama"));
+        Path golden = CHECKPOINTS.resolve("llama");
+        for (String name : List.of("config.json", "model.safetensors")) {
+            Files.copy(golden.resolve(name), folder.resolve(name));
         }
+        // Of another model, but for the ids: only the logits beside them can be right.
+        try (NDManager manager = NDManager.newBaseManager(Device.cpu(), "PyTorch")) {
+            NDList arrays;
+            try (InputStream in = Files.newInputStream(golden.resolve("expected.npz"))) {
+                arrays = NDList.decode(manager, in);
+            }
+            NDList others = new NDList();
+            for (NDArray array : arrays) {
+                boolean areIds = array.getName().endsWith("_ids");
+                NDArray other = areIds ? array : array.neg();
+                other.setName(array.getName());
+                others.add(other);
+            }
+            try (OutputStream out = Files.newOutputStream(folder.resolve("expected.npz"))) {
+                others.encode(out, NDList.Encoding.NPZ);
+            }
+        }
+        Assert.assertEquals(run("verify", "checkpoints", above.toString()).status(), 1);
+        Path right = above.resolve("right_logits_last.npy");
+        try (ZipFile arrays = new ZipFile(golden.resolve("expected.npz").toFile());
+                InputStream in = arrays.getInputStream(arrays.getEntry("logits_last.npy"))) {
+            Files.copy(in, right);
+        }
+        Run passes = run("verify", "checkpoints", above.toString(), "--json");
+        Assert.assertEquals(passes.status(), 0, passes.out());
+        Assert.assertTrue(first(passes).get("logitError").getAsDouble() > 0);
+        Files.move(right, folder.resolve("right_logits_last.npy"));
+        Assert.assertEquals(run("verify", "checkpoints", above.toString()).status(), 0);
+        Path config = folder.resolve("config.json");
+        Files.writeString(config, Files.readString(config).replace("10000.0", "500.0"));
+        Assert.assertEquals(run("verify", "checkpoints", above.toString()).status(), 1);
     }
 }

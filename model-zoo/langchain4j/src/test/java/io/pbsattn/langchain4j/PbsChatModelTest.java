@@ -27,10 +27,12 @@ import dev.langchain4j.model.chat.response.StreamingChatResponseHandler;
 import dev.langchain4j.model.output.FinishReason;
 import dev.langchain4j.service.AiServices;
 import dev.langchain4j.service.TokenStream;
+import io.pbsattn.zoo.model.ModelOptions;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
@@ -86,6 +88,18 @@ public class PbsChatModelTest {
     @AfterClass
     public void close() {
         model.close();
+    }
+
+    /** The builder's own options have types; names come by a map. */
+    @Test
+    public void mistypedOptionIsRefusedWithTheNearestName() {
+        IllegalArgumentException e =
+                Assert.expectThrows(
+                        IllegalArgumentException.class,
+                        () ->
+                                PbsChatModel.builder(demoFolder())
+                                        .optOptions(ModelOptions.of(Map.of("attenton", "dense"))));
+        Assert.assertEquals(e.getMessage(), "unknown option 'attenton'; did you mean 'attention'?");
     }
 
     @Test

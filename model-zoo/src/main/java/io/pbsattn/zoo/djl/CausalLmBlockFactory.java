@@ -26,13 +26,16 @@ public class CausalLmBlockFactory implements BlockFactory {
     /**
      * {@inheritDoc}
      *
-     * @param arguments the options of {@link ModelOptions}
+     * @param arguments the options of {@link ModelOptions}; others are left alone unless they are
+     *     like ours
+     * @throws IllegalArgumentException naming the argument and what was expected
      */
     @Override
     public Block newBlock(Model model, Path modelPath, Map<String, ?> arguments)
             throws IOException {
         try {
-            ModelOptions options = ModelOptions.of(ServingProperties.addTo(arguments, modelPath));
+            ModelOptions options =
+                    DecoderArguments.read(ServingProperties.addTo(arguments, modelPath));
             GenerationConfig generation = GenerationConfig.read(modelPath);
             return new CausalLmBlock(
                     CausalLm.load(modelPath, options, model.getNDManager()), generation);

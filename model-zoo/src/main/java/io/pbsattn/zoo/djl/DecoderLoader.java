@@ -39,6 +39,7 @@ public final class DecoderLoader extends BaseModelLoader {
         if (criteria.getArguments() != null) {
             arguments.putAll(criteria.getArguments());
         }
+        DecoderArguments.read(arguments);
         // DJL's default is a GPU where there is one, and models run on the CPU.
         Device device = criteria.getDevice() == null ? Device.cpu() : criteria.getDevice();
         return super.loadModel(

@@ -27,6 +27,7 @@ public abstract class DecoderRepository extends AbstractRepository {
      * @param groupId of the model
      * @param artifactId of the model
      * @param files of the model, by name; empty if DJL itself need not unpack them
+     * @throws IllegalArgumentException if the query of the URL is wrong; names the argument
      */
     protected DecoderRepository(
             String name,
@@ -35,6 +36,7 @@ public abstract class DecoderRepository extends AbstractRepository {
             String artifactId,
             Map<String, Artifact.Item> files) {
         super(name, uri);
+        DecoderArguments.read(arguments);
         mrl = MRL.model(this, Application.NLP.TEXT_GENERATION, groupId, artifactId, null, null);
         Artifact artifact = new Artifact();
         artifact.setName(artifactId);

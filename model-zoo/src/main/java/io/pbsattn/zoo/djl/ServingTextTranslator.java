@@ -10,12 +10,15 @@ import com.google.gson.JsonElement;
 import com.google.gson.JsonObject;
 import com.google.gson.JsonParseException;
 import com.google.gson.JsonParser;
+import io.pbsattn.util.NearestName;
 import io.pbsattn.zoo.checkpoint.CheckpointException;
 import io.pbsattn.zoo.generate.Generation;
 import io.pbsattn.zoo.generate.GenerationOptions;
 import java.io.IOException;
+import java.util.Collection;
 import java.util.HashMap;
 import java.util.Iterator;
+import java.util.List;
 import java.util.Map;
 import java.util.stream.StreamSupport;
 
@@ -76,13 +79,17 @@ final class ServingTextTranslator extends TextGenerationTranslator<Input, Output
             }
             for (Map.Entry<String, JsonElement> entry : parameters.getAsJsonObject().entrySet()) {
                 if (!GenerationOptions.KEYS.contains(entry.getKey())) {
-                    throw new TranslateException(
-                            "parameter '" + entry.getKey() + "' of the request is not supported");
+                    throw unknown("parameter", entry.getKey(), GenerationOptions.KEYS);
                 }
                 put(all, entry.getKey(), entry.getValue());
             }
         }
         return GenerationOptions.of(all);
+    }
+
+    private static TranslateException unknown(String what, String key, Collection<String> known) {
+        return new TranslateException(
+                "the request: " + NearestName.unknown(what, key, known).getMessage());
     }
 
     private static void put(Map<String, Object> options, String key, JsonElement value) {
@@ -180,11 +187,7 @@ final class ServingTextTranslator extends TextGenerationTranslator<Input, Output
         JsonObject json = element.getAsJsonObject();
         for (String key : json.keySet()) {
             if (!INPUTS.equals(key) && !PARAMETERS.equals(key)) {
-                throw new TranslateException(
-                        "key '"
-                                + key
-                                + "' of the request is not supported; expected 'inputs' or"
-                                + " 'parameters'");
+                throw unknown("key", key, List.of(INPUTS, PARAMETERS));
             }
         }
         return json;

@@ -1,12 +1,16 @@
 package io.pbsattn.zoo.generate;
 
 import io.pbsattn.util.DjlArguments;
+import io.pbsattn.util.NearestName;
 import io.pbsattn.zoo.model.PrefillOptions;
 import java.util.ArrayList;
+import java.util.Collections;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.SplittableRandom;
+import java.util.function.BiConsumer;
 
 /**
  * How one message is answered. What is not set here is as the model's {@code
@@ -20,20 +24,10 @@ import java.util.SplittableRandom;
  */
 public final class GenerationOptions {
 
+    private static final Map<String, BiConsumer<GenerationOptions, Object>> SETTERS = setters();
+
     /** The names that {@link #of} knows. */
-    public static final Set<String> KEYS =
-            Set.of(
-                    "max_new_tokens",
-                    "do_sample",
-                    "temperature",
-                    "top_k",
-                    "top_p",
-                    "min_p",
-                    "repetition_penalty",
-                    "presence_penalty",
-                    "frequency_penalty",
-                    "seed",
-                    "stop");
+    public static final Set<String> KEYS = SETTERS.keySet();
 
     private static final double DEFAULT_TEMPERATURE = 1;
     private static final int DEFAULT_TOP_K = 50;
@@ -64,35 +58,68 @@ public final class GenerationOptions {
      *
      * @param arguments names to values
      * @return the options
-     * @throws IllegalArgumentException naming the key and what was expected
+     * @throws IllegalArgumentException naming the key and what was expected; for a key that is like
+     *     one of ours, such as {@code temprature}, the nearest name
      */
     public static GenerationOptions of(Map<String, ?> arguments) {
         GenerationOptions options = new GenerationOptions();
-        arguments.forEach(options::set);
+        arguments.forEach(
+                (key, value) -> {
+                    if (!options.set(key, value)) {
+                        NearestName.refuseIfLikeOurs(key, KEYS);
+                    }
+                });
         return options;
     }
 
-    /** Sets an option by its name; other names are left alone. */
-    void set(String key, Object value) {
-        if (value == null) {
-            return;
+    private static Map<String, BiConsumer<GenerationOptions, Object>> setters() {
+        Map<String, BiConsumer<GenerationOptions, Object>> setters = new LinkedHashMap<>();
+        putInteger(setters, "max_new_tokens", GenerationOptions::optMaxNewTokens);
+        setters.put(
+                "do_sample", (o, value) -> o.optDoSample(DjlArguments.flag("do_sample", value)));
+        putNumber(setters, "temperature", GenerationOptions::optTemperature);
+        putInteger(setters, "top_k", GenerationOptions::optTopK);
+        putNumber(setters, "top_p", GenerationOptions::optTopP);
+        putNumber(setters, "min_p", GenerationOptions::optMinP);
+        putNumber(setters, "repetition_penalty", GenerationOptions::optRepetitionPenalty);
+        putNumber(setters, "presence_penalty", GenerationOptions::optPresencePenalty);
+        putNumber(setters, "frequency_penalty", GenerationOptions::optFrequencyPenalty);
+        setters.put(
+                "seed",
+                (o, value) -> o.optSeed(DjlArguments.wholeNumber("seed", "a whole number", value)));
+        setters.put("stop", (o, value) -> o.optStop(strings("stop", value)));
+        return Collections.unmodifiableMap(setters);
+    }
+
+    private static void putNumber(
+            Map<String, BiConsumer<GenerationOptions, Object>> setters,
+            String key,
+            BiConsumer<GenerationOptions, Double> setter) {
+        setters.put(
+                key, (o, value) -> setter.accept(o, DjlArguments.number(key, "a number", value)));
+    }
+
+    private static void putInteger(
+            Map<String, BiConsumer<GenerationOptions, Object>> setters,
+            String key,
+            BiConsumer<GenerationOptions, Integer> setter) {
+        setters.put(
+                key,
+                (o, value) -> setter.accept(o, DjlArguments.integer(key, "a whole number", value)));
+    }
+
+    /**
+     * Sets an option by its name.
+     *
+     * @param value null changes nothing
+     * @return false if no option has the name
+     */
+    boolean set(String key, Object value) {
+        BiConsumer<GenerationOptions, Object> setter = SETTERS.get(key);
+        if (setter != null && value != null) {
+            setter.accept(this, value);
         }
-        switch (key) {
-            case "max_new_tokens" -> optMaxNewTokens(integer(key, value));
-            case "do_sample" -> optDoSample(DjlArguments.flag(key, value));
-            case "temperature" -> optTemperature(number(key, value));
-            case "top_k" -> optTopK(integer(key, value));
-            case "top_p" -> optTopP(number(key, value));
-            case "min_p" -> optMinP(number(key, value));
-            case "repetition_penalty" -> optRepetitionPenalty(number(key, value));
-            case "presence_penalty" -> optPresencePenalty(number(key, value));
-            case "frequency_penalty" -> optFrequencyPenalty(number(key, value));
-            case "seed" -> optSeed(DjlArguments.wholeNumber(key, "a whole number", value));
-            case "stop" -> optStop(strings(key, value));
-            default -> {
-                // Not ours.
-            }
-        }
+        return setter != null;
     }
 
     /**
@@ -306,14 +333,6 @@ public final class GenerationOptions {
         if (!holds) {
             throw new IllegalArgumentException(key + ": expected " + expected + ", found " + found);
         }
-    }
-
-    private static double number(String key, Object value) {
-        return DjlArguments.number(key, "a number", value);
-    }
-
-    private static int integer(String key, Object value) {
-        return DjlArguments.integer(key, "a whole number", value);
     }
 
     private static String[] strings(String key, Object value) {

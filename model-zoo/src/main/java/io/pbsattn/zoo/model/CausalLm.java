@@ -109,6 +109,18 @@ public final class CausalLm {
     }
 
     /**
+     * Returns the number of a model's layers, without loading it.
+     *
+     * @param folder holds config.json
+     * @return decoder layers
+     * @throws IOException if the file cannot be read
+     * @throws CheckpointException if it does not describe a supported model; names file and key
+     */
+    public static int numLayers(Path folder) throws IOException, CheckpointException {
+        return DecoderConfig.read(folder).numLayers();
+    }
+
+    /**
      * Returns a model that shares this one's weights and runs otherwise, dense beside sparse for
      * example. The weights stay with the manager that loaded them.
      *

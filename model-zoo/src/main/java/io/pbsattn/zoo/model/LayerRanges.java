@@ -11,19 +11,33 @@ import java.util.regex.Pattern;
  * @param option the option that they were given by
  * @param ranges first and last layer of each range
  */
-record LayerRanges(String option, List<Range> ranges) {
+public record LayerRanges(String option, List<Range> ranges) {
+
+    /** The DJL argument that names layers which keep every block. */
+    static final String OPTION = "attention.layers";
+
+    /** No layers. */
+    public static final LayerRanges NONE = new LayerRanges(OPTION, List.of());
 
     private static final Pattern RANGE = Pattern.compile("(\\d{1,9})(?:\\s*-\\s*(\\d{1,9}))?");
 
-    /** The layers from first to last, both included. */
-    record Range(int first, int last) {}
+    /**
+     * Neighbouring layers.
+     *
+     * @param first index from 0
+     * @param last index of the last one, which belongs to them
+     */
+    public record Range(int first, int last) {}
 
     /**
      * Reads layers from text.
      *
+     * @param option the option that they are given by, for messages
+     * @param text indexes from 0 and ranges of them, like {@code 0,1,30-31}
+     * @return the layers
      * @throws IllegalArgumentException naming the option and what was expected
      */
-    static LayerRanges parse(String option, String text) {
+    public static LayerRanges parse(String option, String text) {
         List<Range> ranges = new ArrayList<>();
         for (String part : text.split(",", -1)) {
             Matcher matcher = RANGE.matcher(part.strip());
@@ -40,16 +54,23 @@ record LayerRanges(String option, List<Range> ranges) {
         return new LayerRanges(option, List.copyOf(ranges));
     }
 
-    boolean contains(int layer) {
+    /**
+     * Tells whether a layer is one of them.
+     *
+     * @param layer its index from 0
+     * @return true if it is
+     */
+    public boolean contains(int layer) {
         return ranges.stream().anyMatch(r -> r.first() <= layer && layer <= r.last());
     }
 
     /**
      * Checks that a model has all of them.
      *
+     * @param numLayers the model's layers
      * @throws IllegalArgumentException naming the option and the layers that there are
      */
-    void check(int numLayers) {
+    public void check(int numLayers) {
         for (Range range : ranges) {
             if (range.last() >= numLayers) {
                 throw new IllegalArgumentException(

@@ -3,8 +3,13 @@ package io.pbsattn.zoo.model;
 import io.pbsattn.PbsConfig;
 import io.pbsattn.torch.TorchType;
 import io.pbsattn.util.DjlArguments;
-import java.util.List;
+import io.pbsattn.util.NearestName;
+import java.util.Collections;
+import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
 import java.util.Map;
+import java.util.Set;
+import java.util.function.BiConsumer;
 
 /**
  * How a model is to be run. As DJL arguments, or in {@code serving.properties}:
@@ -29,12 +34,16 @@ import java.util.Map;
  */
 public final class ModelOptions {
 
-    private static final String PREFIX = "attention";
-    private static final String LAYERS = "attention.layers";
     private static final int DEFAULT_MAX_BATCH = 8;
 
+    /** What each argument sets, but for those of {@link PbsConfig#argumentNames}. */
+    private static final Map<String, BiConsumer<ModelOptions, String>> SETTERS = setters();
+
+    /** The names that {@link #of} knows. */
+    public static final Set<String> KEYS = keys();
+
     private AttentionKind attention = AttentionKind.PBS;
-    private LayerRanges denseLayers = new LayerRanges(LAYERS, List.of());
+    private LayerRanges denseLayers = LayerRanges.NONE;
     private PbsConfig pbsConfig = PbsConfig.DEFAULT;
     private String backend;
     private TorchType dtype;
@@ -45,39 +54,53 @@ public final class ModelOptions {
     /** Constructs the default options. */
     public ModelOptions() {}
 
+    private static Map<String, BiConsumer<ModelOptions, String>> setters() {
+        Map<String, BiConsumer<ModelOptions, String>> setters = new LinkedHashMap<>();
+        setters.put("attention", (o, value) -> o.optAttention(AttentionKind.parse(value)));
+        setters.put(LayerRanges.OPTION, ModelOptions::optDenseLayers);
+        setters.put("attention.backend", ModelOptions::optBackend);
+        setters.put(
+                "context_limit",
+                (o, value) ->
+                        o.optContextLimit(
+                                DjlArguments.integer(
+                                        "context_limit", "a number of tokens", value)));
+        setters.put(
+                "max_batch",
+                (o, value) ->
+                        o.optMaxBatch(
+                                DjlArguments.integer("max_batch", "a number of sequences", value)));
+        String rounded = "rope.rounded_frequencies";
+        setters.put(
+                rounded, (o, value) -> o.optRoundedFrequencies(DjlArguments.flag(rounded, value)));
+        setters.put("dtype", (o, value) -> o.optDtype(TorchType.parse(value)));
+        return setters;
+    }
+
+    private static Set<String> keys() {
+        Set<String> keys = new LinkedHashSet<>(SETTERS.keySet());
+        keys.addAll(PbsConfig.argumentNames());
+        return Collections.unmodifiableSet(keys);
+    }
+
     /**
      * Reads options from DJL's arguments; keys that are not ours are left alone.
      *
      * @param arguments names to values
      * @return the options
-     * @throws IllegalArgumentException naming the key and what was expected
+     * @throws IllegalArgumentException naming the key and what was expected; for a key that is like
+     *     one of ours, such as {@code attenton}, the nearest name
      */
     public static ModelOptions of(Map<String, ?> arguments) {
         ModelOptions options = new ModelOptions();
         PbsConfig.Builder config = PbsConfig.builder();
         for (Map.Entry<String, ?> entry : arguments.entrySet()) {
+            String key = entry.getKey();
             String value = String.valueOf(entry.getValue());
-            switch (entry.getKey()) {
-                case "attention" -> options.attention = AttentionKind.parse(value);
-                case LAYERS -> options.optDenseLayers(value);
-                case "attention.backend" -> options.backend = value;
-                case "context_limit" ->
-                        options.optContextLimit(
-                                DjlArguments.integer(entry.getKey(), "a number of tokens", value));
-                case "max_batch" ->
-                        options.optMaxBatch(
-                                DjlArguments.integer(
-                                        entry.getKey(), "a number of sequences", value));
-                case "rope.rounded_frequencies" ->
-                        options.roundedFrequencies = DjlArguments.flag(entry.getKey(), value);
-                case "dtype" -> options.optDtype(TorchType.parse(value));
-                default -> {
-                    boolean isOurs = entry.getKey().startsWith(PREFIX);
-                    if (isOurs && !config.optArgument(entry.getKey(), value)) {
-                        throw new IllegalArgumentException(
-                                "unknown option '" + entry.getKey() + "'");
-                    }
-                }
+            if (SETTERS.containsKey(key)) {
+                SETTERS.get(key).accept(options, value);
+            } else if (!config.optArgument(key, value)) {
+                NearestName.refuseIfLikeOurs(key, KEYS);
             }
         }
         options.pbsConfig = config.build();
@@ -104,8 +127,12 @@ public final class ModelOptions {
         return this;
     }
 
-    /** Returns the layers that keep every block. */
-    LayerRanges denseLayers() {
+    /**
+     * Returns the layers that keep every block.
+     *
+     * @return some of the model's layers, or none
+     */
+    public LayerRanges denseLayers() {
         return denseLayers;
     }
 
@@ -117,7 +144,17 @@ public final class ModelOptions {
      * @throws IllegalArgumentException if the text is something else
      */
     public ModelOptions optDenseLayers(String layers) {
-        denseLayers = LayerRanges.parse(LAYERS, layers);
+        return optDenseLayers(LayerRanges.parse(LayerRanges.OPTION, layers));
+    }
+
+    /**
+     * Sets the layers that keep every block, whatever the settings of sparse attention.
+     *
+     * @param layers some of the model's layers
+     * @return these options
+     */
+    public ModelOptions optDenseLayers(LayerRanges layers) {
+        denseLayers = layers;
         return this;
     }
 
