@@ -4,7 +4,6 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.index.NDIndex;
 import ai.djl.ndarray.types.Shape;
-import com.google.gson.JsonElement;
 import io.pbsattn.torch.LibTorch;
 import io.pbsattn.torch.TorchType;
 import java.io.IOException;
@@ -17,6 +16,7 @@ import java.nio.file.StandardOpenOption;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.Set;
+import java.util.stream.Collectors;
 
 /**
  * The weights in a Hugging Face folder: {@code model.safetensors}, or the shards that {@code
@@ -29,6 +29,9 @@ public final class Checkpoint {
 
     /** Bytes that are mapped at a time; a mapping holds at most 2 GiB, a tensor may hold more. */
     private static final long MAPPING_BYTES = 1 << 30;
+
+    /** Names that an error shows. */
+    private static final int SHOWN = 3;
 
     private final Path folder;
     private final Map<String, SafetensorsFile> files;
@@ -59,39 +62,36 @@ public final class Checkpoint {
         return new Checkpoint(folder, files);
     }
 
+    /**
+     * Checks that a safetensors file is whole: that its header describes all of it.
+     *
+     * @param file with any name
+     * @throws IOException if it cannot be read
+     * @throws CheckpointException if it is something else, or cut
+     */
+    public static void check(Path file) throws IOException, CheckpointException {
+        SafetensorsFile.open(file);
+    }
+
     private static void openShards(Path folder, Map<String, SafetensorsFile> files)
             throws IOException, CheckpointException {
         Path index = folder.resolve(INDEX);
-        JsonElement map = JsonFile.read(index).get("weight_map");
-        if (!map.isJsonObject()) {
-            throw new CheckpointException(index + ": key 'weight_map': expected an object");
-        }
+        JsonFile map = JsonFile.read(index).object("weight_map");
         Map<String, SafetensorsFile> shards = new HashMap<>();
-        for (Map.Entry<String, JsonElement> entry : map.getAsJsonObject().entrySet()) {
-            if (!entry.getValue().isJsonPrimitive()) {
-                throw new CheckpointException(
-                        index
-                                + ": tensor '"
-                                + entry.getKey()
-                                + "': expected a file name, found "
-                                + entry.getValue());
-            }
-            String name = entry.getValue().getAsString();
+        for (String tensor : map.keys()) {
+            String name = map.string(tensor);
             SafetensorsFile shard = shards.get(name);
             if (shard == null) {
                 shard = SafetensorsFile.open(inside(folder, index, name));
                 shards.put(name, shard);
+                for (String stored : shard.entries().keySet()) {
+                    files.putIfAbsent(stored, shard);
+                }
             }
-            if (!shard.entries().containsKey(entry.getKey())) {
-                throw new CheckpointException(
-                        shard.path()
-                                + ": tensor '"
-                                + entry.getKey()
-                                + "' is missing, though "
-                                + index
-                                + " names it");
+            // An index may be older than its shards: what they hold is what counts.
+            if (shard.entries().containsKey(tensor)) {
+                files.put(tensor, shard);
             }
-            files.put(entry.getKey(), shard);
         }
     }
 
@@ -127,7 +127,13 @@ public final class Checkpoint {
         return files.keySet();
     }
 
-    boolean has(String name) {
+    /**
+     * Tells whether there is a tensor.
+     *
+     * @param name the tensor's name
+     * @return true if there is
+     */
+    public boolean has(String name) {
         return files.containsKey(name);
     }
 
@@ -147,7 +153,7 @@ public final class Checkpoint {
             throws IOException, CheckpointException {
         SafetensorsFile file = files.get(name);
         if (file == null) {
-            throw new CheckpointException(folder + ": tensor '" + name + "' is missing");
+            throw missing(name);
         }
         SafetensorsFile.Entry entry = file.entries().get(name);
         String where = file.path() + ": tensor '" + name + "': ";
@@ -159,23 +165,39 @@ public final class Checkpoint {
                             + " by config.json, found "
                             + entry.shape());
         }
-        boolean isFloat =
-                switch (entry.type()) {
-                    case FLOAT64, FLOAT32, FLOAT16, BFLOAT16 -> true;
-                    default -> false;
-                };
-        if (!isFloat) {
-            throw new CheckpointException(
-                    where + "expected float32, float16 or bfloat16, found " + entry.type());
-        }
+        TorchType stored =
+                entry.type()
+                        .orElseThrow(
+                                () ->
+                                        new CheckpointException(
+                                                where
+                                                        + "expected float32, float16 or bfloat16,"
+                                                        + " found "
+                                                        + entry.dtype()));
         boolean canMap =
-                entry.type() == type
+                stored == type
                         && entry.begin() % type.bytes() == 0
                         && entry.end() - entry.begin() <= Integer.MAX_VALUE;
-        return canMap ? map(manager, file.path(), entry) : copy(manager, file.path(), entry, type);
+        return canMap
+                ? map(manager, file.path(), entry, stored)
+                : copy(manager, file.path(), entry, stored, type);
     }
 
-    private static NDArray map(NDManager manager, Path path, SafetensorsFile.Entry entry)
+    private CheckpointException missing(String name) {
+        String some =
+                files.keySet().stream().sorted().limit(SHOWN).collect(Collectors.joining(", "));
+        return new CheckpointException(
+                folder
+                        + ": tensor '"
+                        + name
+                        + "' is missing; of "
+                        + files.size()
+                        + " tensors the first are: "
+                        + some);
+    }
+
+    private static NDArray map(
+            NDManager manager, Path path, SafetensorsFile.Entry entry, TorchType stored)
             throws IOException {
         try (FileChannel channel = FileChannel.open(path, StandardOpenOption.READ)) {
             ByteBuffer memory =
@@ -183,15 +205,19 @@ public final class Checkpoint {
                             FileChannel.MapMode.READ_ONLY,
                             entry.begin(),
                             entry.end() - entry.begin());
-            return LibTorch.get().wrap(manager, memory, entry.shape(), entry.type());
+            return LibTorch.get().wrap(manager, memory, entry.shape(), stored);
         }
     }
 
     private static NDArray copy(
-            NDManager manager, Path path, SafetensorsFile.Entry entry, TorchType type)
+            NDManager manager,
+            Path path,
+            SafetensorsFile.Entry entry,
+            TorchType stored,
+            TorchType type)
             throws IOException {
         NDArray result = LibTorch.get().empty(manager, entry.shape(), type);
-        long elementBytes = entry.type().bytes();
+        long elementBytes = stored.bytes();
         try (NDManager scope = manager.newSubManager();
                 FileChannel channel = FileChannel.open(path, StandardOpenOption.READ)) {
             NDArray flat = result.reshape(-1);
@@ -201,7 +227,7 @@ public final class Checkpoint {
                 ByteBuffer memory = channel.map(FileChannel.MapMode.READ_ONLY, begin, bytes);
                 Shape shape = new Shape(bytes / elementBytes);
                 long first = (begin - entry.begin()) / elementBytes;
-                NDArray source = LibTorch.get().wrap(scope, memory, shape, entry.type());
+                NDArray source = LibTorch.get().wrap(scope, memory, shape, stored);
                 NDArray target = flat.get(new NDIndex("{}:{}", first, first + shape.size()));
                 LibTorch.get().copy(source, target);
             }

@@ -6,13 +6,15 @@ import com.google.gson.JsonObject;
 import com.google.gson.JsonParseException;
 import com.google.gson.JsonParser;
 import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 
 /** A JSON object of a model's folder; its errors name the file and the key. */
 public final class JsonFile {
+
+    /** Characters of a wrong value that an error shows. */
+    private static final int SHOWN = 200;
 
     private final String name;
     private final JsonObject json;
@@ -31,16 +33,14 @@ public final class JsonFile {
      * @throws CheckpointException if it holds something else; names the file
      */
     public static JsonFile read(Path file) throws IOException, CheckpointException {
-        if (!Files.isRegularFile(file)) {
-            throw new CheckpointException(file + ": no such file");
-        }
+        String text = TextFile.read(file);
         try {
-            JsonElement element = JsonParser.parseString(Files.readString(file));
+            JsonElement element = JsonParser.parseString(text);
             if (!element.isJsonObject()) {
                 throw new CheckpointException(file + ": expected a JSON object");
             }
             return new JsonFile(file.toString(), element.getAsJsonObject());
-        } catch (JsonParseException | java.nio.charset.MalformedInputException e) {
+        } catch (JsonParseException e) {
             throw new CheckpointException(file + ": not valid JSON: " + e.getMessage(), e);
         }
     }
@@ -63,6 +63,15 @@ public final class JsonFile {
      */
     public boolean states(String key) {
         return json.has(key);
+    }
+
+    /**
+     * Returns the keys, in the order of the file.
+     *
+     * @return the keys, those with null too
+     */
+    public List<String> keys() {
+        return List.copyOf(json.keySet());
     }
 
     /**
@@ -112,7 +121,7 @@ public final class JsonFile {
      */
     public String string(String key) throws CheckpointException {
         JsonElement element = get(key);
-        if (!element.isJsonPrimitive()) {
+        if (!isString(element)) {
             throw wrong(key, "a string");
         }
         return element.getAsString();
@@ -126,11 +135,7 @@ public final class JsonFile {
      * @throws CheckpointException if it is missing or something else; names file and key
      */
     public int positive(String key) throws CheckpointException {
-        double value = number(key);
-        if (value < 1 || value > Integer.MAX_VALUE || value != Math.rint(value)) {
-            throw wrong(key, "a positive integer");
-        }
-        return (int) value;
+        return whole(key, number(key), 1, Integer.MAX_VALUE, "a positive integer");
     }
 
     /**
@@ -146,6 +151,19 @@ public final class JsonFile {
     }
 
     /**
+     * Returns a positive integer that is no larger than is plausible.
+     *
+     * @param key the key
+     * @param missing stands in where it is missing or null
+     * @param largest the largest number that is taken
+     * @return 1 to largest
+     * @throws CheckpointException if it is something else; names file and key
+     */
+    public int positive(String key, int missing, int largest) throws CheckpointException {
+        return whole(key, number(key, missing), 1, largest, "an integer from 1 to " + largest);
+    }
+
+    /**
      * Returns a number of things, which may be 0.
      *
      * @param key the key
@@ -154,9 +172,14 @@ public final class JsonFile {
      * @throws CheckpointException if it is something else; names file and key
      */
     public int count(String key, int missing) throws CheckpointException {
-        double value = number(key, missing);
-        if (value < 0 || value > Integer.MAX_VALUE || value != Math.rint(value)) {
-            throw wrong(key, "0 or a positive integer");
+        return whole(
+                key, number(key, missing), 0, Integer.MAX_VALUE, "0 or a positive integer");
+    }
+
+    private int whole(String key, double value, int smallest, int largest, String expected)
+            throws CheckpointException {
+        if (value < smallest || value > largest || value != Math.rint(value)) {
+            throw wrong(key, expected);
         }
         return (int) value;
     }
@@ -171,7 +194,7 @@ public final class JsonFile {
     public List<String> strings(String key) throws CheckpointException {
         List<String> strings = new ArrayList<>();
         for (JsonElement element : array(key, "a list of strings")) {
-            if (!element.isJsonPrimitive()) {
+            if (!isString(element)) {
                 throw wrong(key, "a list of strings");
             }
             strings.add(element.getAsString());
@@ -189,8 +212,7 @@ public final class JsonFile {
     public List<Double> numbers(String key) throws CheckpointException {
         List<Double> numbers = new ArrayList<>();
         for (JsonElement element : array(key, "a list of numbers")) {
-            boolean isNumber = element.isJsonPrimitive() && element.getAsJsonPrimitive().isNumber();
-            if (!isNumber || !Double.isFinite(element.getAsDouble())) {
+            if (!isFinite(element)) {
                 throw wrong(key, "a list of numbers");
             }
             numbers.add(element.getAsDouble());
@@ -215,15 +237,10 @@ public final class JsonFile {
      */
     public double number(String key) throws CheckpointException {
         JsonElement element = get(key);
-        try {
-            double value = element.getAsDouble();
-            if (Double.isFinite(value)) {
-                return value;
-            }
-        } catch (RuntimeException e) {
-            throw new CheckpointException(wrong(key, "a number").getMessage(), e);
+        if (!isFinite(element)) {
+            throw wrong(key, "a number");
         }
-        throw wrong(key, "a number");
+        return element.getAsDouble();
     }
 
     /**
@@ -268,6 +285,16 @@ public final class JsonFile {
         return element.getAsBoolean();
     }
 
+    private static boolean isString(JsonElement element) {
+        return element.isJsonPrimitive() && element.getAsJsonPrimitive().isString();
+    }
+
+    private static boolean isFinite(JsonElement element) {
+        return element.isJsonPrimitive()
+                && element.getAsJsonPrimitive().isNumber()
+                && Double.isFinite(element.getAsDouble());
+    }
+
     /**
      * Makes the error of a value that is not what it should be.
      *
@@ -276,13 +303,11 @@ public final class JsonFile {
      * @return the error, which names file, key and value
      */
     public CheckpointException wrong(String key, String expected) {
+        String found = String.valueOf(json.get(key));
+        if (found.length() > SHOWN) {
+            found = found.substring(0, SHOWN) + "...";
+        }
         return new CheckpointException(
-                name + ": key '" + key + "': expected " + expected + ", found " + json.get(key));
-    }
-
-    /** The JSON itself. */
-    @Override
-    public String toString() {
-        return json.toString();
+                name + ": key '" + key + "': expected " + expected + ", found " + found);
     }
 }

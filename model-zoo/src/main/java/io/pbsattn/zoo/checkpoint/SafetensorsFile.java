@@ -4,13 +4,15 @@ import ai.djl.ndarray.types.Shape;
 import com.google.gson.JsonParseException;
 import com.google.gson.stream.JsonReader;
 import io.pbsattn.torch.TorchType;
+import java.io.ByteArrayInputStream;
 import java.io.IOException;
-import java.io.StringReader;
+import java.io.InputStream;
+import java.io.InputStreamReader;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.channels.FileChannel;
+import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
@@ -18,6 +20,7 @@ import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 
 /**
  * A safetensors file: eight bytes with the header's length, a JSON header that names each tensor's
@@ -28,15 +31,58 @@ final class SafetensorsFile {
     /** The limit of the format's own implementation. */
     private static final long MAX_HEADER = 100_000_000;
 
+    /** Far more than any model has; a header of tiny entries must not fill the memory. */
+    private static final int MAX_TENSORS = 500_000;
+
+    private static final int MAX_DIMENSIONS = 16;
+
+    /** Bits of an element of each type that the format knows. */
+    private static final Map<String, Integer> BITS =
+            Map.ofEntries(
+                    Map.entry("F64", 64),
+                    Map.entry("F32", 32),
+                    Map.entry("F16", 16),
+                    Map.entry("BF16", 16),
+                    Map.entry("F8_E5M2", 8),
+                    Map.entry("F8_E4M3", 8),
+                    Map.entry("F8_E8M0", 8),
+                    Map.entry("F6_E2M3", 6),
+                    Map.entry("F6_E3M2", 6),
+                    Map.entry("F4", 4),
+                    Map.entry("C64", 64),
+                    Map.entry("I64", 64),
+                    Map.entry("I32", 32),
+                    Map.entry("I16", 16),
+                    Map.entry("I8", 8),
+                    Map.entry("U64", 64),
+                    Map.entry("U32", 32),
+                    Map.entry("U16", 16),
+                    Map.entry("U8", 8),
+                    Map.entry("BOOL", 8));
+
+    /** The types of weights that can be read. */
+    private static final Map<String, TorchType> FLOATS =
+            Map.of(
+                    "F64", TorchType.FLOAT64,
+                    "F32", TorchType.FLOAT32,
+                    "F16", TorchType.FLOAT16,
+                    "BF16", TorchType.BFLOAT16);
+
     /**
      * One tensor.
      *
-     * @param type element type
+     * @param dtype element type, as the header names it
      * @param shape its shape, row-major
      * @param begin its first byte, counted from the start of the file
      * @param end the byte after its last
      */
-    record Entry(TorchType type, Shape shape, long begin, long end) {}
+    record Entry(String dtype, Shape shape, long begin, long end) {
+
+        /** The type of its elements; empty for types that no model here computes with. */
+        Optional<TorchType> type() {
+            return Optional.ofNullable(FLOATS.get(dtype));
+        }
+    }
 
     private final Path path;
     private final Map<String, Entry> entries;
@@ -47,9 +93,7 @@ final class SafetensorsFile {
     }
 
     static SafetensorsFile open(Path path) throws IOException, CheckpointException {
-        if (!Files.isRegularFile(path)) {
-            throw new CheckpointException(path + ": no such file");
-        }
+        TextFile.check(path);
         try (FileChannel channel = FileChannel.open(path, StandardOpenOption.READ)) {
             long size = channel.size();
             if (size < Long.BYTES) {
@@ -66,10 +110,7 @@ final class SafetensorsFile {
                                 + size
                                 + " bytes; truncated, or not a safetensors file");
             }
-            String json =
-                    StandardCharsets.UTF_8
-                            .decode(read(channel, Long.BYTES, (int) header))
-                            .toString();
+            ByteBuffer json = read(channel, Long.BYTES, (int) header);
             Map<String, Entry> entries = parse(path, json, Long.BYTES + header);
             checkLayout(path, entries, Long.BYTES + header, size);
             return new SafetensorsFile(path, entries);
@@ -95,10 +136,13 @@ final class SafetensorsFile {
         return buffer.flip();
     }
 
-    private static Map<String, Entry> parse(Path path, String json, long dataStart)
+    private static Map<String, Entry> parse(Path path, ByteBuffer json, long dataStart)
             throws CheckpointException {
         Map<String, Entry> entries = new LinkedHashMap<>();
-        try (JsonReader reader = new JsonReader(new StringReader(json))) {
+        InputStream bytes = new ByteArrayInputStream(json.array(), 0, json.limit());
+        // A decoder of its own refuses what is not UTF-8; the text as a whole is never in memory.
+        try (JsonReader reader =
+                new JsonReader(new InputStreamReader(bytes, StandardCharsets.UTF_8.newDecoder()))) {
             reader.beginObject();
             while (reader.hasNext()) {
                 String name = reader.nextName();
@@ -107,9 +151,14 @@ final class SafetensorsFile {
                 } else if (entries.put(name, parseEntry(path, name, reader, dataStart)) != null) {
                     throw new CheckpointException(
                             path + ": tensor '" + name + "' stands in the header twice");
+                } else if (entries.size() > MAX_TENSORS) {
+                    throw new CheckpointException(
+                            path + ": expected at most " + MAX_TENSORS + " tensors");
                 }
             }
             reader.endObject();
+        } catch (CharacterCodingException e) {
+            throw new CheckpointException(path + ": header is not valid: not UTF-8", e);
         } catch (IOException
                 | IllegalStateException
                 | NumberFormatException
@@ -128,8 +177,8 @@ final class SafetensorsFile {
         while (reader.hasNext()) {
             switch (reader.nextName()) {
                 case "dtype" -> dtype = reader.nextString();
-                case "shape" -> shape = longs(reader);
-                case "data_offsets" -> offsets = longs(reader);
+                case "shape" -> shape = longs(path, name, reader);
+                case "data_offsets" -> offsets = longs(path, name, reader);
                 default -> reader.skipValue();
             }
         }
@@ -138,7 +187,6 @@ final class SafetensorsFile {
         if (dtype == null || shape == null || offsets == null || offsets.size() != 2) {
             throw new CheckpointException(where + "expected dtype, shape and two data_offsets");
         }
-        TorchType type = type(where, dtype);
         long elements = 1;
         try {
             for (long size : shape) {
@@ -147,8 +195,10 @@ final class SafetensorsFile {
                 }
                 elements = Math.multiplyExact(elements, size);
             }
-            long bytes = Math.multiplyExact(elements, type.bytes());
-            if (offsets.get(0) < 0 || Math.subtractExact(offsets.get(1), offsets.get(0)) != bytes) {
+            long bytes = bytes(dtype, elements, offsets);
+            if (offsets.get(0) < 0
+                    || bytes < 0
+                    || Math.subtractExact(offsets.get(1), offsets.get(0)) != bytes) {
                 throw new CheckpointException(
                         where
                                 + dtype
@@ -161,7 +211,7 @@ final class SafetensorsFile {
             }
             long[] sizes = shape.stream().mapToLong(Long::longValue).toArray();
             return new Entry(
-                    type,
+                    dtype,
                     new Shape(sizes),
                     Math.addExact(dataStart, offsets.get(0)),
                     Math.addExact(dataStart, offsets.get(1)));
@@ -171,31 +221,32 @@ final class SafetensorsFile {
         }
     }
 
-    private static List<Long> longs(JsonReader reader) throws IOException {
+    /** What elements take; of types that the format does not know, what the offsets say. */
+    private static long bytes(String dtype, long elements, List<Long> offsets) {
+        Integer bits = BITS.get(dtype);
+        return bits == null
+                ? Math.subtractExact(offsets.get(1), offsets.get(0))
+                : Math.addExact(Math.multiplyExact(elements, (long) bits), 7) / 8;
+    }
+
+    private static List<Long> longs(Path path, String name, JsonReader reader)
+            throws IOException, CheckpointException {
         List<Long> values = new ArrayList<>();
         reader.beginArray();
         while (reader.hasNext()) {
+            if (values.size() == MAX_DIMENSIONS) {
+                throw new CheckpointException(
+                        path
+                                + ": tensor '"
+                                + name
+                                + "': expected at most "
+                                + MAX_DIMENSIONS
+                                + " dimensions");
+            }
             values.add(reader.nextLong());
         }
         reader.endArray();
         return values;
-    }
-
-    private static TorchType type(String where, String dtype) throws CheckpointException {
-        return switch (dtype) {
-            case "F64" -> TorchType.FLOAT64;
-            case "F32" -> TorchType.FLOAT32;
-            case "F16" -> TorchType.FLOAT16;
-            case "BF16" -> TorchType.BFLOAT16;
-            case "I64" -> TorchType.INT64;
-            case "I32" -> TorchType.INT32;
-            case "I16" -> TorchType.INT16;
-            case "I8" -> TorchType.INT8;
-            case "U8" -> TorchType.UINT8;
-            case "BOOL" -> TorchType.BOOLEAN;
-            default ->
-                    throw new CheckpointException(where + "dtype '" + dtype + "' is not supported");
-        };
     }
 
     /** The format demands that the tensors fill the data exactly, without holes or overlaps. */

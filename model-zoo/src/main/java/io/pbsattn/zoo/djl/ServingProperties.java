@@ -2,6 +2,7 @@ package io.pbsattn.zoo.djl;
 
 import java.io.IOException;
 import java.io.Reader;
+import java.nio.charset.CharacterCodingException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.HashMap;
@@ -34,6 +35,8 @@ final class ServingProperties {
             Properties properties = new Properties();
             try (Reader reader = Files.newBufferedReader(file)) {
                 properties.load(reader);
+            } catch (CharacterCodingException | IllegalArgumentException e) {
+                throw new IOException(file + ": not properties: " + e.getMessage(), e);
             }
             for (String key : properties.stringPropertyNames()) {
                 if (key.startsWith(PREFIX)) {

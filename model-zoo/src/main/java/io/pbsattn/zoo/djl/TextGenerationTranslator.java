@@ -56,7 +56,7 @@ abstract class TextGenerationTranslator<I, O> implements StreamingTranslator<I, 
         encoder = PromptEncoder.open(model.getModelPath());
         // Nobody closes a translator; without the model it is of no use.
         model.getNDManager().attachUncappedInternal(UUID.randomUUID().toString(), encoder);
-        detokenizer = encoder.openDetokenizer();
+        detokenizer = encoder.detokenizer();
     }
 
     /** What the input asks. */
@@ -115,7 +115,7 @@ abstract class TextGenerationTranslator<I, O> implements StreamingTranslator<I, 
         return new TextRequest(
                 block.model(),
                 block.generationConfig(),
-                encoder.encode(messages, new ChatTemplateOptions()),
+                encoder.encode(messages, new ChatTemplateOptions(), block.model().contextLimit()),
                 options(input),
                 detokenizer);
     }

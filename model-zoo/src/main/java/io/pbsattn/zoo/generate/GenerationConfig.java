@@ -4,6 +4,7 @@ import com.google.gson.JsonArray;
 import com.google.gson.JsonElement;
 import io.pbsattn.zoo.checkpoint.CheckpointException;
 import io.pbsattn.zoo.checkpoint.JsonFile;
+import io.pbsattn.zoo.model.ModelFamily;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -11,6 +12,8 @@ import java.util.Collections;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Set;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * What a model's folder says about generation, in {@code generation_config.json} or else {@code
@@ -25,9 +28,15 @@ public final class GenerationConfig {
     private static final String DO_SAMPLE = "do_sample";
     private static final String TEMPERATURE = "temperature";
 
+    private static final String EOS = "eos_token_id";
+
     /** The keys that {@link GenerationOptions} know and transformers writes. */
-    private static final List<String> NUMBERS =
-            List.of("max_new_tokens", TEMPERATURE, "top_k", "top_p", "min_p", "repetition_penalty");
+    private static final List<String> ALWAYS = List.of("max_new_tokens", "repetition_penalty");
+
+    /** Those of them that say how to sample. */
+    private static final List<String> SAMPLING = List.of(TEMPERATURE, "top_k", "top_p", "min_p");
+
+    private static final Logger logger = LoggerFactory.getLogger(GenerationConfig.class);
 
     private final Set<Long> eosTokenIds;
     private final int maxLength;
@@ -54,10 +63,11 @@ public final class GenerationConfig {
         JsonFile config = JsonFile.read(configFile);
         JsonFile generation = JsonFile.read(file);
         Set<Long> eos = eosTokenIds(generation);
+        if (eos.isEmpty()) {
+            eos = file.equals(configFile) ? defaultEosTokenIds(config) : eosTokenIds(config);
+        }
         return new GenerationConfig(
-                eos.isEmpty() ? eosTokenIds(config) : eos,
-                generation.positive(MAX_LENGTH, 0),
-                defaults(generation, file));
+                eos, generation.positive(MAX_LENGTH, 0), defaults(generation, file));
     }
 
     /**
@@ -106,13 +116,13 @@ public final class GenerationConfig {
         if (json.has(DO_SAMPLE)) {
             options.optDoSample(samples);
         }
-        for (String key : NUMBERS) {
-            if (json.has(key)) {
-                try {
-                    options.set(key, json.number(key));
-                } catch (IllegalArgumentException e) {
-                    throw new CheckpointException(file + ": " + e.getMessage(), e);
-                }
+        for (String key : ALWAYS) {
+            set(options, key, json, file);
+        }
+        for (String key : SAMPLING) {
+            // What only sampling reads may be any number where nothing is sampled.
+            if (samples || isInRange(key, json)) {
+                set(options, key, json, file);
             }
         }
         if (samples && json.has(TEMPERATURE) && json.number(TEMPERATURE) == 0) {
@@ -121,11 +131,33 @@ public final class GenerationConfig {
         return options;
     }
 
-    private static Set<Long> eosTokenIds(JsonFile json) throws CheckpointException {
-        String key = "eos_token_id";
-        Set<Long> ids = new LinkedHashSet<>();
+    private static void set(GenerationOptions options, String key, JsonFile json, Path file)
+            throws CheckpointException {
         if (json.has(key)) {
-            JsonElement element = json.get(key);
+            try {
+                options.set(key, json.number(key));
+            } catch (IllegalArgumentException e) {
+                throw new CheckpointException(file + ": " + e.getMessage(), e);
+            }
+        }
+    }
+
+    private static boolean isInRange(String key, JsonFile json) throws CheckpointException {
+        Object value = json.has(key) ? json.number(key) : null;
+        try {
+            new GenerationOptions().set(key, value);
+            return true;
+        } catch (IllegalArgumentException e) {
+            logger.debug("not used, since nothing is sampled: {}", e.getMessage());
+            return false;
+        }
+    }
+
+    /** Negative ids stand for none, as in the first conversions of Llama. */
+    private static Set<Long> eosTokenIds(JsonFile json) throws CheckpointException {
+        Set<Long> ids = new LinkedHashSet<>();
+        if (json.has(EOS)) {
+            JsonElement element = json.get(EOS);
             JsonArray list = new JsonArray();
             if (element.isJsonArray()) {
                 list = element.getAsJsonArray();
@@ -133,23 +165,29 @@ public final class GenerationConfig {
                 list.add(element);
             }
             for (JsonElement id : list) {
-                ids.add(id(json, key, id));
+                ids.add(id(json, EOS, id));
             }
+        }
+        ids.removeIf(id -> id < 0);
+        return ids;
+    }
+
+    /** What is meant where no file says a word about it. */
+    private static Set<Long> defaultEosTokenIds(JsonFile config) throws CheckpointException {
+        Set<Long> ids = new LinkedHashSet<>();
+        if (!config.states(EOS) && config.has("model_type")) {
+            ModelFamily.of(config).defaultEosTokenId().ifPresent(ids::add);
         }
         return ids;
     }
 
     private static long id(JsonFile json, String key, JsonElement element)
             throws CheckpointException {
-        String expected = "an id or a list of ids";
         try {
-            long id = element.getAsBigDecimal().longValueExact();
-            if (id >= 0) {
-                return id;
-            }
+            return element.getAsBigDecimal().longValueExact();
         } catch (RuntimeException e) {
-            throw new CheckpointException(json.wrong(key, expected).getMessage(), e);
+            throw new CheckpointException(
+                    json.wrong(key, "an id or a list of ids").getMessage(), e);
         }
-        throw json.wrong(key, expected);
     }
 }

@@ -61,11 +61,10 @@ public final class TextGenerator implements AutoCloseable {
 
     /** Makes a generator that owns an encoder, which is closed if there is to be no generator. */
     static TextGenerator of(
-            CausalLm model, GenerationConfig config, PromptEncoder encoder, NDManager manager)
-            throws IOException, CheckpointException {
+            CausalLm model, GenerationConfig config, PromptEncoder encoder, NDManager manager) {
         try {
-            return new TextGenerator(model, config, encoder, encoder.openDetokenizer(), manager);
-        } catch (IOException | CheckpointException | RuntimeException e) {
+            return new TextGenerator(model, config, encoder, encoder.detokenizer(), manager);
+        } catch (RuntimeException e) {
             encoder.close();
             throw e;
         }
@@ -168,8 +167,11 @@ public final class TextGenerator implements AutoCloseable {
 
     private long[] encode(String message, GenerationOptions options) {
         return options.raw()
-                ? encoder.encodeRaw(message)
-                : encoder.encode(List.of(ChatMessage.user(message)), new ChatTemplateOptions());
+                ? encoder.encodeRaw(message, model.contextLimit())
+                : encoder.encode(
+                        List.of(ChatMessage.user(message)),
+                        new ChatTemplateOptions(),
+                        model.contextLimit());
     }
 
     /**
@@ -201,7 +203,7 @@ public final class TextGenerator implements AutoCloseable {
             List<ChatMessage> messages,
             ChatTemplateOptions templateOptions,
             GenerationOptions options) {
-        return stream(encoder.encode(messages, templateOptions), options);
+        return stream(encoder.encode(messages, templateOptions, model.contextLimit()), options);
     }
 
     /**

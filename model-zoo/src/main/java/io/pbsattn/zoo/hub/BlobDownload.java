@@ -1,6 +1,9 @@
 package io.pbsattn.zoo.hub;
 
 import ai.djl.util.Hex;
+import io.pbsattn.zoo.checkpoint.Checkpoint;
+import io.pbsattn.zoo.checkpoint.CheckpointException;
+import io.pbsattn.zoo.checkpoint.JsonFile;
 import java.io.EOFException;
 import java.io.IOException;
 import java.io.InputStream;
@@ -30,8 +33,10 @@ import java.util.function.LongConsumer;
  */
 final class BlobDownload {
 
+    /** What a checksum looks like: a SHA-256, or the SHA-1 that git gives. */
+    static final String DIGEST = "[0-9a-fA-F]{64}|[0-9a-fA-F]{40}";
+
     private static final int SHA256_DIGITS = 64;
-    private static final int SHA1_DIGITS = 40;
 
     private final HubHttp http;
     private final Retry retry;
@@ -116,7 +121,7 @@ final class BlobDownload {
             }
             channel.force(true);
         }
-        checkDigest();
+        checkContent();
         Files.move(part, blob, StandardCopyOption.ATOMIC_MOVE);
     }
 
@@ -166,7 +171,9 @@ final class BlobDownload {
                     get(
                             isWhole ? null : "bytes=" + first + "-" + last,
                             (response, bytes) -> {
-                                if (!isWhole) {
+                                if (isWhole) {
+                                    checkLength(response);
+                                } else {
                                     checkRange(response, first);
                                 }
                                 chunk.add(bytes);
@@ -186,7 +193,12 @@ final class BlobDownload {
                 Retry.ATTEMPTS,
                 () -> {
                     writer.restart();
-                    get(null, (response, bytes) -> writer.write(bytes, bytes.length));
+                    get(
+                            null,
+                            (response, bytes) -> {
+                                checkLength(response);
+                                writer.write(bytes, bytes.length);
+                            });
                     if (writer.position() < file.bytes()) {
                         throw new EOFException("ended after " + writer.position() + " bytes");
                     }
@@ -212,6 +224,14 @@ final class BlobDownload {
         }
     }
 
+    private void checkLength(HttpResponse.ResponseInfo response) throws IOException {
+        long length = response.headers().firstValueAsLong("Content-Length").orElse(file.bytes());
+        if (length != file.bytes()) {
+            throw new HubException(
+                    what + ": expected " + file.bytes() + " bytes, but " + length + " are sent");
+        }
+    }
+
     private void checkRange(HttpResponse.ResponseInfo response, long first) throws IOException {
         if (response.statusCode() == 200) {
             throw new RangesIgnoredException(what);
@@ -231,20 +251,20 @@ final class BlobDownload {
         }
     }
 
-    private void checkDigest() throws IOException {
+    private void checkContent() throws IOException {
+        if (!file.digest().matches(DIGEST)) {
+            checkForm();
+            return;
+        }
         MessageDigest digest;
         try {
-            switch (file.etag().length()) {
-                case SHA256_DIGITS -> digest = MessageDigest.getInstance("SHA-256");
-                case SHA1_DIGITS -> {
-                    // git's name of a file's content
-                    digest = MessageDigest.getInstance("SHA-1");
-                    String header = "blob " + file.bytes() + '\0';
-                    digest.update(header.getBytes(StandardCharsets.US_ASCII));
-                }
-                default -> {
-                    return; // no checksum
-                }
+            if (file.digest().length() == SHA256_DIGITS) {
+                digest = MessageDigest.getInstance("SHA-256");
+            } else {
+                // git's name of a file's content
+                digest = MessageDigest.getInstance("SHA-1");
+                String header = "blob " + file.bytes() + '\0';
+                digest.update(header.getBytes(StandardCharsets.US_ASCII));
             }
         } catch (NoSuchAlgorithmException e) {
             throw new IllegalStateException(e);
@@ -257,15 +277,30 @@ final class BlobDownload {
             }
         }
         String found = Hex.toHexString(digest.digest());
-        if (!found.equalsIgnoreCase(file.etag())) {
+        if (!found.equalsIgnoreCase(file.digest())) {
             Files.delete(part);
             throw new HubException(
                     what
                             + ": wrong checksum, expected "
-                            + file.etag()
+                            + file.digest()
                             + ", found "
                             + found
                             + "; the download was removed");
+        }
+    }
+
+    /** Without a checksum, what can be told is whether a file is whole by its own form. */
+    private void checkForm() throws IOException {
+        try {
+            if (file.name().endsWith(".safetensors")) {
+                Checkpoint.check(part);
+            } else if (file.name().endsWith(".json")) {
+                JsonFile.read(part);
+            }
+        } catch (CheckpointException e) {
+            Files.delete(part);
+            throw new HubException(
+                    what + ": not whole: " + e.getMessage() + "; the download was removed", e);
         }
     }
 

@@ -1,10 +1,7 @@
 package io.pbsattn.zoo.hub;
 
-import com.google.gson.JsonElement;
-import com.google.gson.JsonNull;
-import com.google.gson.JsonObject;
-import com.google.gson.JsonParseException;
-import com.google.gson.JsonParser;
+import io.pbsattn.zoo.checkpoint.CheckpointException;
+import io.pbsattn.zoo.checkpoint.JsonFile;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -68,10 +65,9 @@ final class FileNames {
         }
         Set<String> shards = new TreeSet<>();
         try {
-            JsonObject json = JsonParser.parseString(Files.readString(index)).getAsJsonObject();
-            JsonElement map = json.has("weight_map") ? json.get("weight_map") : JsonNull.INSTANCE;
-            for (JsonElement shard : map.getAsJsonObject().asMap().values()) {
-                String name = shard.getAsString();
+            JsonFile map = JsonFile.read(index).object("weight_map");
+            for (String tensor : map.keys()) {
+                String name = map.string(tensor);
                 checkInside(index.toString(), name);
                 if (name.contains("/")) {
                     throw new HubException(
@@ -79,8 +75,8 @@ final class FileNames {
                 }
                 shards.add(name);
             }
-        } catch (JsonParseException | IllegalStateException | UnsupportedOperationException e) {
-            throw new HubException(index + ": expected an object 'weight_map' of file names", e);
+        } catch (CheckpointException e) {
+            throw new HubException(e.getMessage(), e);
         }
         return shards;
     }

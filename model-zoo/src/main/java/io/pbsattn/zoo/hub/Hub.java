@@ -49,7 +49,7 @@ public final class Hub {
         this.freeBytes = freeBytes;
         cache = new HubCache(settings.cache());
         http = new HubHttp(settings);
-        retry = new Retry(sleeper);
+        retry = new Retry(sleeper, settings.reachTimeout());
         api = new HubApi(http, retry, settings.endpoint());
     }
 
@@ -101,6 +101,7 @@ public final class Hub {
         if (isSettled) {
             return known.get();
         }
+        logger.info("{}: asking {}", model, settings.endpoint());
         HubApi.Listing listing;
         try {
             listing = api.list(model, known.isPresent() ? 1 : Retry.ATTEMPTS);
@@ -147,7 +148,7 @@ public final class Hub {
             if (Files.isRegularFile(snapshot.resolve(name))) {
                 continue;
             }
-            HubFile file = api.describe(model, listing.commit(), name);
+            HubFile file = api.describe(model, listing, name);
             files.add(file);
             Path blob = cache.blob(model, file.etag());
             if (!isBlob(blob, file)) {

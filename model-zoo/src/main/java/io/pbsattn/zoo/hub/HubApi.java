@@ -8,8 +8,9 @@ import java.io.IOException;
 import java.net.URI;
 import java.net.URLEncoder;
 import java.nio.charset.StandardCharsets;
-import java.util.ArrayList;
-import java.util.List;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.Set;
 
 /** The questions that the hub answers: which files a model has, and what each is. */
 final class HubApi {
@@ -30,9 +31,22 @@ final class HubApi {
      * What a model is at a revision.
      *
      * @param commit that the revision is now
-     * @param names of its files; none leads out of the folder
+     * @param files its files by their names; no name leads out of the folder
      */
-    record Listing(String commit, List<String> names) {}
+    record Listing(String commit, Map<String, Stated> files) {
+
+        Set<String> names() {
+            return files.keySet();
+        }
+    }
+
+    /**
+     * What a listing states about a file.
+     *
+     * @param bytes its size; -1 if it is not stated
+     * @param digest the SHA-256 or git's SHA-1 of its content; empty if neither is stated
+     */
+    record Stated(long bytes, String digest) {}
 
     /**
      * Lists a model's files.
@@ -46,7 +60,8 @@ final class HubApi {
                                 + "/api/models/"
                                 + model.name()
                                 + "/revision/"
-                                + encode(model.revision()));
+                                + encode(model.revision())
+                                + "?blobs=true");
         String what = model.toString();
         byte[] body = retry.run(what, attempts, () -> http.read(what, uri, MAX_LISTING_BYTES));
         try {
@@ -67,25 +82,50 @@ final class HubApi {
             throw new HubException(
                     what + ": expected a commit of 40 hexadecimal digits, found '" + commit + "'");
         }
-        List<String> names = new ArrayList<>();
-        for (JsonElement sibling : json.get("siblings").getAsJsonArray()) {
-            JsonElement name = sibling.getAsJsonObject().get("rfilename");
+        Map<String, Stated> files = new LinkedHashMap<>();
+        for (JsonElement element : json.get("siblings").getAsJsonArray()) {
+            JsonObject sibling = element.getAsJsonObject();
+            JsonElement name = sibling.get("rfilename");
             if (name == null) {
                 throw new HubException(what + ": expected 'rfilename', found " + sibling);
             }
             FileNames.checkInside(what, name.getAsString());
-            names.add(name.getAsString());
+            files.put(name.getAsString(), stated(sibling));
         }
-        return new Listing(commit, names);
+        return new Listing(commit, files);
+    }
+
+    /**
+     * Large files have a SHA-256 in 'lfs', others git's SHA-1 as 'blobId'; mirrors may have none.
+     */
+    private static Stated stated(JsonObject sibling) {
+        JsonElement size = sibling.get("size");
+        JsonElement digest = sibling.get("blobId");
+        if (sibling.get("lfs") instanceof JsonObject lfs) {
+            size = lfs.has("size") ? lfs.get("size") : size;
+            digest = lfs.get("sha256");
+        }
+        return new Stated(
+                size == null || size.isJsonNull() ? -1 : size.getAsLong(),
+                digest == null || digest.isJsonNull() ? "" : digest.getAsString());
     }
 
     /** Asks what a file is. */
-    HubFile describe(HubModelId model, String commit, String name) throws IOException {
+    HubFile describe(HubModelId model, Listing listing, String name) throws IOException {
         String what = model + ": " + name;
         URI uri =
                 URI.create(
-                        endpoint + "/" + model.name() + "/resolve/" + commit + "/" + encode(name));
-        return retry.run(what, Retry.ATTEMPTS, () -> http.describe(what, name, uri));
+                        endpoint
+                                + "/"
+                                + model.name()
+                                + "/resolve/"
+                                + listing.commit()
+                                + "/"
+                                + encode(name));
+        return retry.run(
+                what,
+                Retry.ATTEMPTS,
+                () -> http.describe(what, name, uri, listing.files().get(name)));
     }
 
     private static String encode(String text) {

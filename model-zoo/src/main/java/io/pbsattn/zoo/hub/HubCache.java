@@ -68,7 +68,10 @@ final class HubCache {
     }
 
     private static Optional<String> readRef(Path ref) throws IOException {
-        String commit = Files.isRegularFile(ref) ? Files.readString(ref).strip() : "";
+        String commit =
+                Files.isRegularFile(ref)
+                        ? Files.readString(ref, StandardCharsets.ISO_8859_1).strip()
+                        : "";
         return HubModelId.isCommit(commit) ? Optional.of(commit) : Optional.empty();
     }
 

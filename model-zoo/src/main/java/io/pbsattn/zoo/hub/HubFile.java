@@ -10,5 +10,6 @@ import java.net.URI;
  * @param etag what its content is called, and the name of its blob in the cache: the SHA-256 of
  *     large files, the SHA-1 that git gives others
  * @param bytes its size
+ * @param digest the SHA-256 or git's SHA-1 of its content; empty if the hub states neither
  */
-record HubFile(String name, URI url, String etag, long bytes) {}
+record HubFile(String name, URI url, String etag, long bytes, String digest) {}

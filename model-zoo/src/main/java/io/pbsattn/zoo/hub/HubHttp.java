@@ -27,21 +27,17 @@ final class HubHttp {
     private static final int MAX_REDIRECTS = 10;
     private static final long POLL_MILLIS = 200;
 
-    /** Shorter than for answers, so that a machine without a network soon takes its cache. */
-    private static final Duration CONNECT_TIMEOUT = Duration.ofSeconds(10);
-
     private final HttpClient client;
     private final HubSettings settings;
 
     HubHttp(HubSettings settings) {
         this.settings = settings;
-        boolean isShort = settings.timeout().compareTo(CONNECT_TIMEOUT) < 0;
         client =
                 HttpClient.newBuilder()
                         // Ranges that are fetched at the same time want connections of their own.
                         .version(HttpClient.Version.HTTP_1_1)
                         .followRedirects(HttpClient.Redirect.NEVER)
-                        .connectTimeout(isShort ? settings.timeout() : CONNECT_TIMEOUT)
+                        .connectTimeout(settings.connectTimeout())
                         .build();
     }
 
@@ -73,7 +69,15 @@ final class HubHttp {
     URI get(String what, URI uri, String range, BodyReceiver.Sink sink) throws IOException {
         URI at = uri;
         for (int hops = 0; hops <= MAX_REDIRECTS; ++hops) {
-            HttpResponse<Void> response = exchange("GET", at, range, sink);
+            HttpResponse<Void> response =
+                    exchange(
+                            "GET",
+                            at,
+                            range,
+                            (info, bytes) -> {
+                                checkEncoding(what, info.headers());
+                                sink.accept(info, bytes);
+                            });
             if (!isRedirect(response.statusCode())) {
                 HubErrors.check(what, settings.endpoint(), response);
                 return at;
@@ -87,7 +91,7 @@ final class HubHttp {
      * Asks what a file is, without its content. The hub says so before it redirects to another
      * server, which is then not asked.
      */
-    HubFile describe(String what, String name, URI uri) throws IOException {
+    HubFile describe(String what, String name, URI uri, HubApi.Stated stated) throws IOException {
         URI at = uri;
         Optional<String> etag = Optional.empty();
         OptionalLong size = OptionalLong.empty();
@@ -103,15 +107,17 @@ final class HubHttp {
             }
             if (!isRedirect) {
                 HubErrors.check(what, settings.endpoint(), response);
+                checkEncoding(what, headers);
                 etag = etag.or(() -> headers.firstValue("ETag"));
                 size = size.isPresent() ? size : headers.firstValueAsLong("Content-Length");
             }
-            return file(what, name, uri, etag.orElse(""), size.orElse(-1));
+            return file(what, name, uri, etag.orElse(""), size.orElse(stated.bytes()), stated);
         }
         throw tooManyRedirects(what, at);
     }
 
-    private static HubFile file(String what, String name, URI uri, String etag, long bytes)
+    private static HubFile file(
+            String what, String name, URI uri, String etag, long bytes, HubApi.Stated stated)
             throws HubException {
         String plain = etag.replaceFirst("^W/", "").replace("\"", "");
         // It becomes the name of a file.
@@ -121,11 +127,29 @@ final class HubHttp {
         if (bytes < 0) {
             throw new HubException(what + ": the hub states no size");
         }
-        return new HubFile(name, uri, plain, bytes);
+        if (stated.bytes() >= 0 && stated.bytes() != bytes) {
+            throw new HubException(
+                    what + ": the hub lists " + stated.bytes() + " bytes, but would send " + bytes);
+        }
+        boolean isDigest = plain.matches(BlobDownload.DIGEST);
+        return new HubFile(name, uri, plain, bytes, isDigest ? plain : stated.digest());
+    }
+
+    /** Sizes and ranges of an encoded body are not those of the file. */
+    private static void checkEncoding(String what, HttpHeaders headers) throws HubException {
+        String encoding = headers.firstValue("Content-Encoding").orElse("identity");
+        if (!encoding.equalsIgnoreCase("identity")) {
+            throw new HubException(
+                    what
+                            + ": sent with Content-Encoding '"
+                            + encoding
+                            + "', though identity was asked for");
+        }
     }
 
     private HttpResponse<Void> exchange(
             String method, URI uri, String range, BodyReceiver.Sink sink) throws IOException {
+        HostNames.check(uri, settings.connectTimeout());
         HttpRequest.Builder request =
                 HttpRequest.newBuilder(uri)
                         .method(method, HttpRequest.BodyPublishers.noBody())

@@ -3,6 +3,7 @@ package io.pbsattn.zoo.hub;
 import ai.djl.util.Utils;
 import java.io.IOException;
 import java.net.URI;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -23,18 +24,25 @@ import java.util.Set;
  *       and {@code ai.djl.offline} of DJL say the same
  *   <li>{@code HF_HUB_DOWNLOAD_TIMEOUT}: seconds without a byte after which a request is given up;
  *       default 30
+ *   <li>{@code HF_HUB_ETAG_TIMEOUT}: seconds after which a hub that cannot be reached is given up,
+ *       all attempts together; default 12
  * </ul>
  */
 public final class HubSettings {
 
     private static final Set<String> YES = Set.of("1", "ON", "YES", "TRUE");
     private static final long DEFAULT_TIMEOUT_SECONDS = 30;
+    private static final long DEFAULT_REACH_SECONDS = 12;
+
+    /** The longest wait for one connection; a second attempt must fit. */
+    private static final Duration CONNECT_TIMEOUT = Duration.ofSeconds(5);
 
     private URI endpoint;
     private Path cache;
     private String token;
     private boolean offline;
     private Duration timeout = Duration.ofSeconds(DEFAULT_TIMEOUT_SECONDS);
+    private Duration reachTimeout = Duration.ofSeconds(DEFAULT_REACH_SECONDS);
 
     private HubSettings() {}
 
@@ -51,13 +59,8 @@ public final class HubSettings {
         settings.cache = path(value("HF_HUB_CACHE", home.resolve("hub").toString()));
         settings.optToken(value("HF_TOKEN", read(path(value("HF_TOKEN_PATH", home + "/token")))));
         settings.offline = isHubOffline() || Utils.isOfflineMode();
-        String seconds = value("HF_HUB_DOWNLOAD_TIMEOUT", "" + DEFAULT_TIMEOUT_SECONDS);
-        try {
-            settings.optTimeout(Duration.ofSeconds(Long.parseLong(seconds)));
-        } catch (NumberFormatException e) {
-            throw new IllegalArgumentException(
-                    "HF_HUB_DOWNLOAD_TIMEOUT: expected seconds, found '" + seconds + "'", e);
-        }
+        settings.optTimeout(seconds("HF_HUB_DOWNLOAD_TIMEOUT", DEFAULT_TIMEOUT_SECONDS));
+        settings.optReachTimeout(seconds("HF_HUB_ETAG_TIMEOUT", DEFAULT_REACH_SECONDS));
         return settings;
     }
 
@@ -186,6 +189,46 @@ public final class HubSettings {
         return this;
     }
 
+    /** Returns how long a hub that cannot be reached is tried. */
+    Duration reachTimeout() {
+        return reachTimeout;
+    }
+
+    /** Returns how long one attempt to connect may take. */
+    Duration connectTimeout() {
+        return shorter(CONNECT_TIMEOUT, shorter(timeout, reachTimeout));
+    }
+
+    private static Duration shorter(Duration a, Duration b) {
+        return a.compareTo(b) < 0 ? a : b;
+    }
+
+    /**
+     * Sets how long a hub that cannot be reached is tried, all attempts together.
+     *
+     * @param value more than zero
+     * @return these settings
+     * @throws IllegalArgumentException if it is not
+     */
+    public HubSettings optReachTimeout(Duration value) {
+        if (value.isNegative() || value.isZero()) {
+            throw new IllegalArgumentException(
+                    "HF_HUB_ETAG_TIMEOUT: expected more than zero, found " + value);
+        }
+        reachTimeout = value;
+        return this;
+    }
+
+    private static Duration seconds(String name, long missing) {
+        String seconds = value(name, "" + missing);
+        try {
+            return Duration.ofSeconds(Long.parseLong(seconds));
+        } catch (NumberFormatException e) {
+            throw new IllegalArgumentException(
+                    name + ": expected seconds, found '" + seconds + "'", e);
+        }
+    }
+
     private static Path home() {
         String caches = value("XDG_CACHE_HOME", "~/.cache");
         return path(value("HF_HOME", caches + "/huggingface"));
@@ -205,7 +248,9 @@ public final class HubSettings {
 
     private static String read(Path file) {
         try {
-            return Files.isRegularFile(file) ? Files.readString(file) : "";
+            return Files.isRegularFile(file)
+                    ? Files.readString(file, StandardCharsets.ISO_8859_1)
+                    : "";
         } catch (IOException e) {
             throw new IllegalArgumentException(file + ": the token cannot be read", e);
         }

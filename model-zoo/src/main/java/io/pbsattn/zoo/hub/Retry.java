@@ -2,6 +2,9 @@ package io.pbsattn.zoo.hub;
 
 import java.io.IOException;
 import java.io.InterruptedIOException;
+import java.net.SocketException;
+import java.net.UnknownHostException;
+import java.net.http.HttpConnectTimeoutException;
 import java.time.Duration;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -19,9 +22,17 @@ final class Retry {
     private static final Duration FIRST_WAIT = Duration.ofSeconds(1);
 
     private final Sleeper sleeper;
+    private final Duration reachTimeout;
 
-    Retry(Sleeper sleeper) {
+    /**
+     * Constructs it.
+     *
+     * @param sleeper waits between attempts
+     * @param reachTimeout after which a server that cannot be reached is given up
+     */
+    Retry(Sleeper sleeper, Duration reachTimeout) {
         this.sleeper = sleeper;
+        this.reachTimeout = reachTimeout;
     }
 
     /** What is tried. */
@@ -40,7 +51,9 @@ final class Retry {
      */
     <T> T run(String what, int attempts, Attempt<T> attempt) throws IOException {
         Duration backoff = FIRST_WAIT;
+        Duration spent = Duration.ZERO;
         for (int left = attempts - 1; ; --left) {
+            long begun = System.nanoTime();
             try {
                 return attempt.run();
             } catch (HubException | InterruptedIOException e) {
@@ -50,7 +63,12 @@ final class Retry {
                 if (e instanceof BusyException busy && busy.retryAfter() != null) {
                     wait = busy.retryAfter();
                 }
-                if (left <= 0 || wait.compareTo(LONGEST_WAIT) > 0) {
+                Duration attempted = Duration.ofNanos(System.nanoTime() - begun);
+                // The next attempt takes as long as this one, as far as one can tell.
+                spent = spent.plus(attempted).plus(wait);
+                boolean isOutOfReach =
+                        isOutOfReach(e) && spent.plus(attempted).compareTo(reachTimeout) > 0;
+                if (left <= 0 || wait.compareTo(LONGEST_WAIT) > 0 || isOutOfReach) {
                     throw unavailable(what, e, wait, attempts - left);
                 }
                 logger.info("{}: {}; trying again in {} s", what, reason(e), wait.toSeconds());
@@ -58,6 +76,13 @@ final class Retry {
                 backoff = backoff.multipliedBy(2);
             }
         }
+    }
+
+    /** Whether there is no way to the server, as where a machine has no network. */
+    private static boolean isOutOfReach(IOException e) {
+        return e instanceof UnknownHostException
+                || e instanceof SocketException
+                || e instanceof HttpConnectTimeoutException;
     }
 
     private static HubUnavailableException unavailable(

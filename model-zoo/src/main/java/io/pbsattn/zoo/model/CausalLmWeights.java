@@ -31,6 +31,9 @@ record CausalLmWeights(NDArray embedding, List<DecoderLayer> layers, RmsNorm nor
 
     private static final Logger logger = LoggerFactory.getLogger(CausalLmWeights.class);
 
+    private static final String BASE = "model.";
+    private static final String HEAD = "lm_head.weight";
+
     /** Tokens whose embeddings are read at a time. */
     private static final int EMBEDDING_CHUNK = 2048;
 
@@ -39,16 +42,14 @@ record CausalLmWeights(NDArray embedding, List<DecoderLayer> layers, RmsNorm nor
             throws IOException, CheckpointException {
         Reader reader = new Reader(checkpoint, config, type, manager);
         NDArray embedding =
-                reader.tensor("model.embed_tokens.weight", config.vocabSize(), config.hiddenSize());
+                reader.tensor(
+                        BASE + "embed_tokens.weight", config.vocabSize(), config.hiddenSize());
         List<DecoderLayer> layers = new ArrayList<>();
         for (int l = 0; l < config.numLayers(); ++l) {
-            layers.add(reader.layer("model.layers." + l + "."));
+            layers.add(reader.layer(BASE + "layers." + l + "."));
         }
-        RmsNorm norm = reader.norm("model.norm.weight", config.hiddenSize());
-        Linear output =
-                config.tiedEmbeddings()
-                        ? new Linear(embedding, null)
-                        : reader.linear("lm_head", config.hiddenSize(), config.vocabSize(), false);
+        RmsNorm norm = reader.norm(BASE + "norm.weight", config.hiddenSize());
+        Linear output = reader.output(embedding);
         reader.warnOfUnused();
         return new CausalLmWeights(embedding, List.copyOf(layers), norm, output);
     }
@@ -103,6 +104,50 @@ record CausalLmWeights(NDArray embedding, List<DecoderLayer> layers, RmsNorm nor
             this.config = config;
             this.type = type;
             this.manager = manager;
+        }
+
+        /**
+         * The output layer. Embeddings that are tied need none; where a checkpoint has one all the
+         * same that differs from them, it was trained by itself, as transformers takes it too.
+         */
+        Linear output(NDArray embedding) throws IOException, CheckpointException {
+            if (config.tiedEmbeddings() && !checkpoint.has(HEAD)) {
+                return new Linear(embedding, null);
+            }
+            NDArray head = tensor(HEAD, config.vocabSize(), config.hiddenSize());
+            if (config.tiedEmbeddings()) {
+                if (isEqual(embedding, head)) {
+                    head.close();
+                    return new Linear(embedding, null);
+                }
+                logger.warn(
+                        "config.json says tie_word_embeddings, but '{}' differs from the"
+                                + " embeddings: they are not tied",
+                        HEAD);
+            }
+            return new Linear(head, null);
+        }
+
+        private boolean isEqual(NDArray a, NDArray b) {
+            for (long begin = 0; begin < a.getShape().get(0); begin += EMBEDDING_CHUNK) {
+                long end = Math.min(a.getShape().get(0), begin + EMBEDDING_CHUNK);
+                NDIndex rows = new NDIndex("{}:{}", begin, end);
+                try (NDManager scope = manager.newSubManager()) {
+                    NDArray differs =
+                            LibTorch.get()
+                                    .call(
+                                            scope,
+                                            "aten::ne",
+                                            "Tensor",
+                                            1,
+                                            a.get(scope, rows),
+                                            b.get(scope, rows))[0];
+                    if (differs.any().getBoolean()) {
+                        return false;
+                    }
+                }
+            }
+            return true;
         }
 
         DecoderLayer layer(String prefix) throws IOException, CheckpointException {
@@ -178,15 +223,24 @@ record CausalLmWeights(NDArray embedding, List<DecoderLayer> layers, RmsNorm nor
 
         NDArray tensor(String name, TorchType as, long... shape)
                 throws IOException, CheckpointException {
-            read.add(name);
-            return checkpoint.read(manager, name, new Shape(shape), as);
+            String stored = storedName(name);
+            read.add(stored);
+            return checkpoint.read(manager, stored, new Shape(shape), as);
+        }
+
+        /** A checkpoint of the model without its head names tensors without the first part. */
+        private String storedName(String name) {
+            if (checkpoint.has(name) || !name.startsWith(BASE)) {
+                return name;
+            }
+            String inBase = name.substring(BASE.length());
+            return checkpoint.has(inBase) ? inBase : name;
         }
 
         void warnOfUnused() {
             for (String name : checkpoint.names()) {
                 // Tables that old versions of transformers stored, and the copy of tied embeddings.
-                boolean harmless =
-                        name.endsWith("rotary_emb.inv_freq") || "lm_head.weight".equals(name);
+                boolean harmless = name.endsWith("rotary_emb.inv_freq") || HEAD.equals(name);
                 if (!read.contains(name) && !harmless) {
                     logger.warn("tensor '{}' of the checkpoint is not used", name);
                 }

@@ -33,7 +33,7 @@ final class RopeReader {
         if (rope != null && rope.holdsObjects()) {
             throw config.wrong(key, "the same parameters for every layer");
         }
-        maxPositions = config.positive("max_position_embeddings");
+        maxPositions = config.positive("max_position_embeddings", family.defaults().maxPositions());
         double outer = config.number("rope_theta", DEFAULT_THETA);
         theta = rope == null ? outer : rope.number("rope_theta", outer);
         if (theta <= 1) {

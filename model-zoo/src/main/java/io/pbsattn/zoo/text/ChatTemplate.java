@@ -4,10 +4,10 @@ import com.google.gson.JsonElement;
 import com.google.gson.JsonObject;
 import io.pbsattn.zoo.checkpoint.CheckpointException;
 import io.pbsattn.zoo.checkpoint.JsonFile;
+import io.pbsattn.zoo.checkpoint.TextFile;
 import io.pbsattn.zoo.jinja.JinjaException;
 import io.pbsattn.zoo.jinja.JinjaTemplate;
 import java.io.IOException;
-import java.nio.charset.CharacterCodingException;
 import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -28,8 +28,6 @@ public final class ChatTemplate {
     private static final String DEFAULT = "default";
     private static final String TOOL_USE = "tool_use";
     private static final String KEY = "chat_template";
-    private static final List<String> TOKEN_KEYS =
-            List.of("bos_token", "eos_token", "pad_token", "unk_token");
 
     private final Map<String, Source> templates;
     private final Map<String, Object> specialTokens;
@@ -96,7 +94,7 @@ public final class ChatTemplate {
     static Optional<ChatTemplate> read(Path folder, Clock clock)
             throws IOException, CheckpointException {
         Map<String, Source> templates = new TreeMap<>();
-        Map<String, Object> tokens = new HashMap<>();
+        Map<String, Object> tokens = new HashMap<>(FolderTokens.read(folder).names());
         Path configFile = folder.resolve("tokenizer_config.json");
         Path templateFile = folder.resolve("chat_template.jinja");
         if (Files.exists(templateFile)) {
@@ -104,7 +102,6 @@ public final class ChatTemplate {
         }
         if (Files.exists(configFile)) {
             JsonFile config = JsonFile.read(configFile);
-            readTokens(config, tokens);
             if (templates.isEmpty() && config.has(KEY)) {
                 readTemplates(configFile, config, templates);
             }
@@ -121,20 +118,6 @@ public final class ChatTemplate {
         return templates.isEmpty()
                 ? Optional.empty()
                 : Optional.of(new ChatTemplate(templates, tokens, clock));
-    }
-
-    private static void readTokens(JsonFile config, Map<String, Object> tokens)
-            throws CheckpointException {
-        for (String key : TOKEN_KEYS) {
-            if (config.has(key)) {
-                JsonElement token = config.get(key);
-                tokens.put(
-                        key,
-                        token.isJsonObject()
-                                ? config.object(key).string("content")
-                                : config.string(key));
-            }
-        }
     }
 
     /** One template, or a list of named ones. */
@@ -163,11 +146,7 @@ public final class ChatTemplate {
     }
 
     private static Source source(Path file) throws IOException, CheckpointException {
-        try {
-            return new Source(file.toString(), Files.readString(file));
-        } catch (CharacterCodingException e) {
-            throw new CheckpointException(file + ": expected text in UTF-8", e);
-        }
+        return new Source(file.toString(), TextFile.read(file));
     }
 
     /**

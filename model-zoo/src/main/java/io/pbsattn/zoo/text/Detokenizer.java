@@ -1,18 +1,6 @@
 package io.pbsattn.zoo.text;
 
-import com.google.gson.JsonElement;
 import com.google.gson.JsonObject;
-import com.google.gson.JsonParseException;
-import com.google.gson.JsonParser;
-import com.google.gson.stream.JsonReader;
-import com.google.gson.stream.JsonToken;
-import com.google.gson.stream.MalformedJsonException;
-import io.pbsattn.zoo.checkpoint.CheckpointException;
-import java.io.EOFException;
-import java.io.IOException;
-import java.nio.file.Files;
-import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
@@ -47,34 +35,30 @@ public final class Detokenizer {
 
     private final Function<long[], String> decoder;
     private final Set<Long> byteIds = new HashSet<>();
-    private final List<JsonObject> steps = new ArrayList<>();
+    private final List<JsonObject> steps;
     private final boolean isLocal;
 
-    private Detokenizer(Function<long[], String> decoder, JsonReader json) throws IOException {
+    private Detokenizer(Function<long[], String> decoder, TokenizerJson json) {
         this.decoder = decoder;
-        read(json);
+        steps = PartCheck.steps(json.part(TokenizerJson.DECODER));
         isLocal = isLocal(steps);
-        if (steps.stream().noneMatch(step -> is(step, "ByteFallback"))) {
-            byteIds.clear();
+        if (steps.stream().anyMatch(step -> is(step, "ByteFallback"))) {
+            for (String piece : json.vocabulary().pieces()) {
+                if (BYTE.matcher(piece).matches()) {
+                    byteIds.add(json.vocabulary().id(piece));
+                }
+            }
         }
     }
 
     /**
-     * Reads what the file of a tokenizer says about its decoder.
+     * Takes what the file of a tokenizer says about its decoder.
      *
      * @param decoder gives the text of ids without special tokens, by the tokenizer of that file
-     * @param file tokenizer.json
+     * @param json of that file; the tokenizer has been opened with it
      */
-    static Detokenizer open(Function<long[], String> decoder, Path file)
-            throws IOException, CheckpointException {
-        try (JsonReader json = new JsonReader(Files.newBufferedReader(file))) {
-            return new Detokenizer(decoder, json);
-        } catch (EOFException
-                | MalformedJsonException
-                | JsonParseException
-                | IllegalStateException e) {
-            throw new CheckpointException(file + ": not a tokenizer: " + e.getMessage(), e);
-        }
+    static Detokenizer of(Function<long[], String> decoder, TokenizerJson json) {
+        return new Detokenizer(decoder, json);
     }
 
     /** The text of ids, without special tokens. */
@@ -98,71 +82,12 @@ public final class Detokenizer {
         return isLocal;
     }
 
-    /** Reads the decoder and the vocabulary; the rest, which can be large, is passed over. */
-    private void read(JsonReader json) throws IOException {
-        json.beginObject();
-        while (json.hasNext()) {
-            switch (json.nextName()) {
-                case "decoder" -> addSteps(JsonParser.parseReader(json));
-                case "model" -> readModel(json);
-                default -> json.skipValue();
-            }
-        }
-        json.endObject();
-    }
-
-    private void addSteps(JsonElement decoder) {
-        if (decoder.isJsonObject()) {
-            JsonObject object = decoder.getAsJsonObject();
-            if (object.has("decoders")) {
-                object.getAsJsonArray("decoders").forEach(this::addSteps);
-            } else {
-                steps.add(object);
-            }
-        }
-    }
-
-    private void readModel(JsonReader json) throws IOException {
-        json.beginObject();
-        while (json.hasNext()) {
-            if (!"vocab".equals(json.nextName())) {
-                json.skipValue();
-            } else if (json.peek() == JsonToken.BEGIN_ARRAY) {
-                readPieces(json);
-            } else {
-                json.beginObject();
-                while (json.hasNext()) {
-                    addByte(json.nextName(), json.nextLong());
-                }
-                json.endObject();
-            }
-        }
-        json.endObject();
-    }
-
-    /** A list of (token, score), whose ids are their indexes. */
-    private void readPieces(JsonReader json) throws IOException {
-        json.beginArray();
-        for (long id = 0; json.hasNext(); ++id) {
-            json.beginArray();
-            addByte(json.nextString(), id);
-            json.skipValue();
-            json.endArray();
-        }
-        json.endArray();
-    }
-
-    private void addByte(String token, long id) {
-        if (BYTE.matcher(token).matches()) {
-            byteIds.add(id);
-        }
-    }
-
     private static boolean isLocal(List<JsonObject> steps) {
         boolean isFused = false;
         for (JsonObject step : steps) {
             boolean isKnown = LOCAL.stream().anyMatch(type -> is(step, type));
-            boolean stripsBeginning = is(step, "Strip") && step.get("stop").getAsInt() == 0;
+            // Of what strips, only the beginning is: no decoder that strips the end is opened.
+            boolean stripsBeginning = is(step, "Strip");
             // A step that sees the whole text may do anything to it but strip its beginning.
             if (!isKnown || (isFused && !stripsBeginning)) {
                 return false;

@@ -4,7 +4,6 @@ import ai.djl.huggingface.tokenizers.HuggingFaceTokenizer;
 import io.pbsattn.util.SharedResource;
 import io.pbsattn.zoo.checkpoint.CheckpointException;
 import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
@@ -12,27 +11,28 @@ import java.util.Optional;
 /**
  * Turns chats into ids. Special tokens are those that the template put; what messages say is text,
  * whatever it looks like. Apart from that the ids are those of transformers' {@code
- * apply_chat_template}. May be used from several threads at once, and closed by any: later calls
- * throw {@link IllegalStateException}.
+ * apply_chat_template}. May be used from several threads at once.
  */
 public final class PromptEncoder implements AutoCloseable {
 
     private final Path file;
-    private final HuggingFaceTokenizer tokenizer;
+    private final Tokenizer tokenizer;
     private final Optional<ChatTemplate> template;
     private final SpecialTokens specialTokens;
+    private final TextLimit limit;
+    private final Detokenizer detokenizer;
     private final SharedResource resource = new SharedResource("the tokenizer", this::release);
-    private HuggingFaceTokenizer guarded;
+    private Tokenizer guarded;
 
-    private PromptEncoder(
-            Path file,
-            HuggingFaceTokenizer tokenizer,
-            Optional<ChatTemplate> template,
-            SpecialTokens specialTokens) {
-        this.file = file;
-        this.tokenizer = tokenizer;
+    private PromptEncoder(TokenizerJson json, Optional<ChatTemplate> template)
+            throws CheckpointException {
         this.template = template;
-        this.specialTokens = specialTokens;
+        file = json.file();
+        specialTokens = SpecialTokens.of(json);
+        limit = TextLimit.of(json);
+        HuggingFaceTokenizer opened = json.open();
+        tokenizer = new Tokenizer(file, opened, limit);
+        detokenizer = Detokenizer.of(ids -> decode(ids, true), json);
     }
 
     /**
@@ -44,11 +44,12 @@ public final class PromptEncoder implements AutoCloseable {
      * @throws CheckpointException if there is no tokenizer, or a value is not what it should be
      */
     public static PromptEncoder open(Path folder) throws IOException, CheckpointException {
-        Path file = folder.resolve("tokenizer.json");
         Optional<ChatTemplate> template = ChatTemplate.read(folder);
-        SpecialTokens specialTokens = SpecialTokens.read(file);
-        HuggingFaceTokenizer tokenizer = openTokenizer(folder);
-        return new PromptEncoder(file, tokenizer, template, specialTokens);
+        return new PromptEncoder(read(folder), template);
+    }
+
+    private static TokenizerJson read(Path folder) throws IOException, CheckpointException {
+        return TokenizerJson.read(folder.resolve(TokenizerJson.NAME));
     }
 
     /**
@@ -57,19 +58,11 @@ public final class PromptEncoder implements AutoCloseable {
      * @param folder holds tokenizer.json
      * @return the tokenizer, to be closed
      * @throws IOException if the file cannot be read
-     * @throws CheckpointException if there is none
+     * @throws CheckpointException if there is none, or a value is not what it should be
      */
     public static HuggingFaceTokenizer openTokenizer(Path folder)
             throws IOException, CheckpointException {
-        Path file = folder.resolve("tokenizer.json");
-        if (!Files.isRegularFile(file)) {
-            throw new CheckpointException(file + ": no such file");
-        }
-        return HuggingFaceTokenizer.builder()
-                .optTokenizerPath(file)
-                .optTruncation(false)
-                .optPadding(false)
-                .build();
+        return read(folder).open();
     }
 
     /**
@@ -92,9 +85,26 @@ public final class PromptEncoder implements AutoCloseable {
      *     messages that need one; says why
      */
     public long[] encode(List<ChatMessage> messages, ChatTemplateOptions options) {
+        return encode(messages, options, Long.MAX_VALUE);
+    }
+
+    /**
+     * Encodes a chat that has to fit, see {@link #encode(List, ChatTemplateOptions)}. One that
+     * cannot, by its length and that of the longest token, is refused before it is tokenized;
+     * others may still have more tokens.
+     *
+     * @param messages what has been said, at least one message
+     * @param options what else the template is given
+     * @param maxTokens tokens that fit into the model's context
+     * @return ids
+     * @throws IllegalArgumentException if it is too long, the template fails or refuses, or there
+     *     is none for messages that need one; says why
+     */
+    public long[] encode(List<ChatMessage> messages, ChatTemplateOptions options, long maxTokens) {
         if (template.isPresent()) {
+            checkCharacters(messages);
             ChatTemplate.Prompt prompt = template.get().render(messages, options, specialTokens);
-            return resource.use(() -> encode(prompt));
+            return resource.use(() -> encode(prompt, maxTokens));
         }
         if (messages.size() != 1 || !messages.get(0).role().equals("user")) {
             throw new IllegalArgumentException(
@@ -103,7 +113,23 @@ public final class PromptEncoder implements AutoCloseable {
                             + " needs; expected chat_template.jinja, or the key chat_template in"
                             + " tokenizer_config.json");
         }
-        return encodeRaw(messages.get(0).content());
+        return encodeRaw(messages.get(0).content(), maxTokens);
+    }
+
+    /** A template would only write them, several times over. */
+    private static void checkCharacters(List<ChatMessage> messages) {
+        long characters = 0;
+        for (ChatMessage message : messages) {
+            characters += message.content() == null ? 0 : message.content().length();
+        }
+        if (characters > TextLimit.MAX_CHARACTERS) {
+            throw new IllegalArgumentException(
+                    "the messages have "
+                            + characters
+                            + " characters; at most "
+                            + TextLimit.MAX_CHARACTERS
+                            + " are tokenized at once");
+        }
     }
 
     /**
@@ -114,26 +140,52 @@ public final class PromptEncoder implements AutoCloseable {
      * @return ids
      */
     public long[] encodeRaw(String text) {
-        return resource.use(() -> tokenizer.encode(text, true, false).getIds());
+        return encodeRaw(text, Long.MAX_VALUE);
+    }
+
+    /**
+     * Encodes a text that has to fit, see {@link #encodeRaw(String)}.
+     *
+     * @param text any text
+     * @param maxTokens tokens that fit into the model's context
+     * @return ids, perhaps more of them
+     * @throws IllegalArgumentException if the text cannot have so few tokens; says how many it has
+     *     at the least
+     */
+    public long[] encodeRaw(String text, long maxTokens) {
+        return resource.use(() -> tokenizer.encode(text, true, maxTokens));
+    }
+
+    /**
+     * Counts the tokens of a text.
+     *
+     * @param text any text
+     * @return its tokens, without special ones that the tokenizer would add
+     * @throws IllegalArgumentException if the text is too long to be tokenized
+     */
+    public int countTokens(String text) {
+        return resource.use(() -> tokenizer.encode(text, false, Long.MAX_VALUE).length);
     }
 
     /** Encodes what a template wrote; only its own special tokens are special. */
-    private long[] encode(ChatTemplate.Prompt prompt) {
+    private long[] encode(ChatTemplate.Prompt prompt, long maxTokens) {
+        limit.check(prompt.text(), maxTokens);
         SpecialTokens.Marked marked = specialTokens.mark(prompt);
         if (!marked.hasForged()) {
-            long[] ids = tokenizer.encode(prompt.text(), false, false).getIds();
+            long[] ids = tokenizer.encode(prompt.text(), false, maxTokens);
             // A normalizer may make a special token of what did not look like one.
             if (specialTokens.count(ids) == marked.count()) {
                 return ids;
             }
         }
-        return guarded().encode(marked.text(), false, false).getIds();
+        return guarded().encode(marked.text(), false, Long.MAX_VALUE);
     }
 
-    private synchronized HuggingFaceTokenizer guarded() {
+    private synchronized Tokenizer guarded() {
         if (guarded == null) {
             try {
-                guarded = specialTokens.openGuarded(file);
+                HuggingFaceTokenizer secret = specialTokens.openGuarded(TokenizerJson.read(file));
+                guarded = new Tokenizer(file, secret, limit);
             } catch (IOException | CheckpointException e) {
                 throw new IllegalStateException(e.getMessage(), e);
             }
@@ -142,29 +194,17 @@ public final class PromptEncoder implements AutoCloseable {
     }
 
     /**
-     * Opens the way back, from ids to text; it is of use as long as the encoder is open.
+     * Returns the way back, from ids to text; it is of use as long as the encoder is open.
      *
      * @return the way back
-     * @throws IOException if tokenizer.json cannot be read
-     * @throws CheckpointException if a value of it is not what it should be
      */
-    public Detokenizer openDetokenizer() throws IOException, CheckpointException {
-        return Detokenizer.open(ids -> decode(ids, true), file);
+    public Detokenizer detokenizer() {
+        return detokenizer;
     }
 
     /** The text of ids. */
     String decode(long[] ids, boolean skipsSpecialTokens) {
         return resource.use(() -> tokenizer.decode(ids, skipsSpecialTokens));
-    }
-
-    /**
-     * Counts the tokens of a text.
-     *
-     * @param text any text
-     * @return its tokens, without special ones
-     */
-    public int countTokens(String text) {
-        return resource.use(() -> tokenizer.encode(text, false, false).getIds().length);
     }
 
     /** {@inheritDoc} */

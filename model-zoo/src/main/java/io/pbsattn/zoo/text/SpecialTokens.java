@@ -4,19 +4,8 @@ import ai.djl.huggingface.tokenizers.HuggingFaceTokenizer;
 import com.google.gson.JsonArray;
 import com.google.gson.JsonElement;
 import com.google.gson.JsonObject;
-import com.google.gson.JsonParseException;
-import com.google.gson.JsonParser;
 import com.google.gson.JsonPrimitive;
-import com.google.gson.stream.JsonReader;
-import com.google.gson.stream.MalformedJsonException;
 import io.pbsattn.zoo.checkpoint.CheckpointException;
-import io.pbsattn.zoo.checkpoint.JsonFile;
-import java.io.ByteArrayInputStream;
-import java.io.EOFException;
-import java.io.IOException;
-import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
-import java.nio.file.Path;
 import java.security.SecureRandom;
 import java.util.ArrayList;
 import java.util.Comparator;
@@ -36,9 +25,7 @@ import java.util.Set;
 final class SpecialTokens {
 
     private static final String ADDED_TOKENS = "added_tokens";
-    private static final String CONTENT = "content";
-    private static final String ID = "id";
-    private static final String MODEL = "model";
+    private static final String CONTENT = AddedToken.CONTENT;
     private static final String UNK_TOKEN = "unk_token";
     private static final String UNK_ID = "unk_id";
 
@@ -64,91 +51,25 @@ final class SpecialTokens {
         byFirst.values().forEach(tokens -> tokens.sort(longest.reversed()));
     }
 
-    /** Reads the added tokens of a tokenizer.json that are special, and skips the rest of it. */
-    static SpecialTokens read(Path file) throws IOException, CheckpointException {
-        if (!Files.isRegularFile(file)) {
-            throw new CheckpointException(file + ": no such file");
-        }
-        List<JsonObject> added = new ArrayList<>();
-        JsonObject unknown = new JsonObject();
-        try (JsonReader json = new JsonReader(Files.newBufferedReader(file))) {
-            json.beginObject();
-            while (json.hasNext()) {
-                String key = json.nextName();
-                if (key.equals(ADDED_TOKENS)) {
-                    added = addedTokens(file, JsonParser.parseReader(json));
-                } else if (key.equals(MODEL)) {
-                    readUnknown(json, unknown);
-                } else {
-                    json.skipValue();
-                }
-            }
-        } catch (EOFException
-                | MalformedJsonException
-                | JsonParseException
-                | IllegalStateException e) {
-            throw new CheckpointException(file + ": not a tokenizer: " + e.getMessage(), e);
-        }
-        return of(added, unknown);
-    }
-
-    private static SpecialTokens of(List<JsonObject> added, JsonObject unknown) {
+    static SpecialTokens of(TokenizerJson tokenizer) {
         Map<String, String> secrets = new HashMap<>();
         Set<Long> ids = new HashSet<>();
         SecureRandom random = new SecureRandom();
-        for (JsonObject token : added) {
-            String content = token.get(CONTENT).getAsString();
-            if (isSpecial(token) && !content.isEmpty()) {
-                secrets.put(content, secret(random));
+        JsonObject model = tokenizer.json().getAsJsonObject(TokenizerJson.MODEL);
+        for (AddedTokens.Entry entry : tokenizer.added()) {
+            String content = entry.token().content();
+            if (entry.token().special()) {
+                secrets.putIfAbsent(content, secret(random));
                 // What a tokenizer does not know becomes its unknown token; that forges nothing.
-                if (!token.get(CONTENT).equals(unknown.get(UNK_TOKEN))
-                        && !token.get(ID).equals(unknown.get(UNK_ID))) {
-                    ids.add(token.get(ID).getAsLong());
+                boolean isUnknown =
+                        new JsonPrimitive(content).equals(model.get(UNK_TOKEN))
+                                || new JsonPrimitive(entry.id()).equals(model.get(UNK_ID));
+                if (!isUnknown) {
+                    ids.add(entry.id());
                 }
             }
         }
         return new SpecialTokens(secrets, ids);
-    }
-
-    /** Reads what a model says about its unknown token: a name or an index. */
-    private static void readUnknown(JsonReader json, JsonObject unknown) throws IOException {
-        json.beginObject();
-        while (json.hasNext()) {
-            String key = json.nextName();
-            if (key.equals(UNK_TOKEN) || key.equals(UNK_ID)) {
-                unknown.add(key, JsonParser.parseReader(json));
-            } else {
-                json.skipValue();
-            }
-        }
-        json.endObject();
-    }
-
-    private static List<JsonObject> addedTokens(Path file, JsonElement list)
-            throws CheckpointException {
-        List<JsonObject> tokens = new ArrayList<>();
-        try {
-            for (JsonElement element : list.getAsJsonArray()) {
-                JsonObject token = element.getAsJsonObject();
-                if (token.get(ID).getAsLong() < 0 || token.get(CONTENT).isJsonNull()) {
-                    throw new IllegalArgumentException("not a token: " + token);
-                }
-                tokens.add(token);
-            }
-        } catch (RuntimeException e) {
-            throw new CheckpointException(
-                    file
-                            + ": key 'added_tokens': expected a list of objects with id and"
-                            + " content: "
-                            + e.getMessage(),
-                    e);
-        }
-        return tokens;
-    }
-
-    private static boolean isSpecial(JsonObject token) {
-        JsonElement special = token.get("special");
-        return special != null && special.isJsonPrimitive() && special.getAsBoolean();
     }
 
     private static String secret(SecureRandom random) {
@@ -225,40 +146,38 @@ final class SpecialTokens {
      */
     record Marked(String text, int count, boolean hasForged) {}
 
-    /** Opens the tokenizer that knows the secret names only. */
-    HuggingFaceTokenizer openGuarded(Path file) throws IOException, CheckpointException {
-        JsonFile json = JsonFile.read(file);
-        if (json.has(ADDED_TOKENS)) {
-            for (JsonObject token : addedTokens(file, json.get(ADDED_TOKENS))) {
-                if (isSpecial(token)) {
-                    token.addProperty(CONTENT, renamed(token.get(CONTENT).getAsString()));
-                }
-            }
+    /**
+     * Opens the tokenizer that knows the secret names only.
+     *
+     * @param tokenizer is changed
+     */
+    HuggingFaceTokenizer openGuarded(TokenizerJson tokenizer) throws CheckpointException {
+        JsonObject json = tokenizer.json();
+        for (JsonElement element : json.getAsJsonArray(ADDED_TOKENS)) {
+            JsonObject token = element.getAsJsonObject();
+            String name = token.get(CONTENT).getAsString();
+            token.addProperty(CONTENT, renamed(name));
         }
-        JsonObject model = json.get(MODEL).getAsJsonObject();
+        JsonObject model = json.getAsJsonObject(TokenizerJson.MODEL);
         JsonElement unknown = model.get(UNK_TOKEN);
-        if (unknown != null && unknown.isJsonPrimitive()) {
+        if (AddedToken.isString(unknown)) {
             model.addProperty(UNK_TOKEN, renamed(unknown.getAsString()));
         }
-        JsonElement vocabulary = model.get("vocab");
-        if (vocabulary != null && vocabulary.isJsonObject()) {
+        if (model.get(Vocabulary.VOCAB) instanceof JsonObject vocabulary) {
             JsonObject names = new JsonObject();
-            vocabulary.getAsJsonObject().asMap().forEach((n, id) -> names.add(renamed(n), id));
-            model.add("vocab", names);
-        } else if (vocabulary != null && vocabulary.isJsonArray()) {
-            for (JsonElement entry : vocabulary.getAsJsonArray()) {
+            vocabulary.asMap().forEach((n, id) -> names.add(renamed(n), id));
+            model.add(Vocabulary.VOCAB, names);
+        } else {
+            for (JsonElement entry : model.getAsJsonArray(Vocabulary.VOCAB)) {
                 JsonArray pair = entry.getAsJsonArray();
                 String name = renamed(pair.get(0).getAsString());
                 pair.set(0, new JsonPrimitive(name));
             }
         }
-        if (model.has("merges")) {
-            model.add("merges", withoutSpecial(model.getAsJsonArray("merges")));
+        if (model.get(Vocabulary.MERGES) instanceof JsonArray merges) {
+            model.add(Vocabulary.MERGES, withoutSpecial(merges));
         }
-        byte[] bytes = json.toString().getBytes(StandardCharsets.UTF_8);
-        return HuggingFaceTokenizer.newInstance(
-                new ByteArrayInputStream(bytes),
-                Map.of("truncation", "false", "padding", "false", "addSpecialTokens", "false"));
+        return tokenizer.open();
     }
 
     /** Merges into special tokens, which would name what has another name now. */

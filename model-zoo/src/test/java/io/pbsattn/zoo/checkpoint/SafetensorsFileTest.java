@@ -3,9 +3,12 @@ package io.pbsattn.zoo.checkpoint;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
+import com.google.gson.JsonObject;
+import com.google.gson.JsonParser;
 import io.pbsattn.torch.LibTorch;
 import io.pbsattn.torch.TorchType;
 import io.pbsattn.zoo.Fixtures;
+import io.pbsattn.zoo.text.JsonMutator;
 import java.io.IOException;
 import java.io.RandomAccessFile;
 import java.nio.ByteBuffer;
@@ -13,6 +16,8 @@ import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
+import java.util.Random;
 import org.testng.Assert;
 import org.testng.annotations.DataProvider;
 import org.testng.annotations.Test;
@@ -36,7 +41,16 @@ public class SafetensorsFileTest {
                 "takes 12 bytes",
                 file("{\"a\":{\"dtype\":\"F32\",\"shape\":[3],\"data_offsets\":[0,8]}}", 8)
             },
-            {"'F8'", file("{\"a\":{\"dtype\":\"F8\",\"shape\":[8],\"data_offsets\":[0,8]}}", 8)},
+            {
+                "takes 4 bytes",
+                file("{\"a\":{\"dtype\":\"F4\",\"shape\":[7],\"data_offsets\":[0,8]}}", 8)
+            },
+            {"path $.a.shape", file("{\"a\":{\"dtype\":\"F32\",\"shape\":[1.5]}}", 0)},
+            {
+                "tensor 'a': expected at most 16 dimensions",
+                file("{\"a\":{\"dtype\":\"F32\",\"shape\":[" + "1,".repeat(16) + "1]}}", 0)
+            },
+            {"not UTF-8", spoilt(file("{\"\u00e9\":" + F32 + "}", 8))},
             {
                 "negative size",
                 file("{\"a\":{\"dtype\":\"F32\",\"shape\":[-2],\"data_offsets\":[0,8]}}", 8)
@@ -121,7 +135,7 @@ public class SafetensorsFileTest {
                     "'z' is missing",
                     () -> checkpoint.read(manager, "z", new Shape(3), TorchType.FLOAT32));
             refused(
-                    "found int64",
+                    "found I64",
                     () -> checkpoint.read(manager, "d", new Shape(1), TorchType.FLOAT32));
         }
     }
@@ -187,8 +201,64 @@ public class SafetensorsFileTest {
         Assert.assertTrue(e.getMessage().contains(word), e.getMessage());
     }
 
+    /** Types and shapes that no model here computes with are no fault of those that it does. */
+    @Test
+    public void otherTypesAreLeftAlone() throws Exception {
+        String header =
+                "{\"a\":{\"dtype\":\"F8_E4M3\",\"shape\":[4],\"data_offsets\":[0,4]},"
+                        + "\"b\":{\"dtype\":\"U64\",\"shape\":[1],\"data_offsets\":[4,12]},"
+                        + "\"c\":{\"dtype\":\"F32\",\"shape\":[0,3],\"data_offsets\":[12,12]},"
+                        + "\"d\":{\"dtype\":\"F4\",\"shape\":[3],\"data_offsets\":[12,14]},"
+                        + "\"e\":{\"dtype\":\"NEW\",\"shape\":[3],\"data_offsets\":[14,17]},"
+                        + "\"f\":{\"dtype\":\"F32\",\"shape\":[],\"data_offsets\":[17,21]}}";
+        Path folder = Files.createTempDirectory("checkpoint");
+        Files.write(folder.resolve("model.safetensors"), file(header, 21));
+        Checkpoint checkpoint = Checkpoint.open(folder);
+        try (NDManager manager = NDManager.newBaseManager("PyTorch")) {
+            NDArray f = checkpoint.read(manager, "f", new Shape(), TorchType.FLOAT32);
+            Assert.assertEquals(f.getFloat(), 0f);
+            refused(
+                    "tensor 'a': expected float32, float16 or bfloat16, found F8_E4M3",
+                    () -> checkpoint.read(manager, "a", new Shape(4), TorchType.FLOAT32));
+        }
+    }
+
+    /** Any header ends in a file that can be read, or in an error that names it. */
+    @Test
+    public void spoiltHeadersAreNamed() throws Exception {
+        Random random = new Random(5);
+        String header =
+                "{\"__metadata__\":{\"format\":\"pt\"},\"a\":"
+                        + F32
+                        + ",\"b\":{\"dtype\":\"F16\",\"shape\":[2,1],\"data_offsets\":[8,12]}}";
+        JsonObject seed = JsonParser.parseString(header).getAsJsonObject();
+        JsonMutator mutator = new JsonMutator(random, JsonMutator.words(List.of(seed)));
+        Path path = Files.createTempFile("spoilt", ".safetensors");
+        int refused = 0;
+        for (int n = 0; n < 3000; ++n) {
+            Files.write(path, file(mutator.mutate(seed), random.nextInt(4) * 4));
+            try {
+                SafetensorsFile.open(path);
+            } catch (CheckpointException e) {
+                ++refused;
+                Assert.assertTrue(e.getMessage().contains(path.toString()), e.getMessage());
+            }
+        }
+        Assert.assertTrue(refused > 1000 && refused < 3000, "refused " + refused);
+    }
+
+    private static byte[] spoilt(byte[] file) {
+        for (int i = 0; i < file.length; ++i) {
+            if (file[i] == (byte) 0xc3) {
+                file[i] = (byte) 0xff;
+            }
+        }
+        return file;
+    }
+
     private static byte[] file(String header, int dataBytes) {
-        return file(header.length(), header, dataBytes);
+        int length = header.getBytes(StandardCharsets.UTF_8).length;
+        return file(length, header, dataBytes);
     }
 
     private static byte[] file(long headerLength, String header, int dataBytes) {

@@ -65,7 +65,7 @@ public class CausalLmBlockTest {
                                 block.generationConfig(),
                                 prompts.get(n),
                                 sampled,
-                                encoder.openDetokenizer()));
+                                encoder.detokenizer()));
             }
             ops.rows.clear();
             NDList answers = block.forward(null, new TextPrompts(manager, requests), false);

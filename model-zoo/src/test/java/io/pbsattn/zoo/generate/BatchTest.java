@@ -621,7 +621,7 @@ public class BatchTest {
 
     private List<TextRequest> requests(List<String> messages) throws Exception {
         PromptEncoder encoder = PromptEncoder.open(folder);
-        Detokenizer detokenizer = encoder.openDetokenizer();
+        Detokenizer detokenizer = encoder.detokenizer();
         List<TextRequest> requests = new ArrayList<>();
         for (String message : messages) {
             requests.add(new TextRequest(model, config, encode(message), sampled(), detokenizer));

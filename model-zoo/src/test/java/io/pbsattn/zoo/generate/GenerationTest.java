@@ -19,6 +19,7 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.stream.LongStream;
 import org.testng.Assert;
 import org.testng.annotations.AfterClass;
@@ -408,7 +409,6 @@ public class GenerationTest {
             {"max_length", -4},
             {"do_sample", "\"perhaps\""},
             {"eos_token_id", "\"end\""},
-            {"eos_token_id", "[1, -2]"},
             {"eos_token_id", "[1.5]"},
         };
     }
@@ -418,7 +418,8 @@ public class GenerationTest {
     public void badSettingIsNamed(String key, Object value) throws Exception {
         Path other = Fixtures.randomTextModel();
         Path file = other.resolve("generation_config.json");
-        Files.writeString(file, "{\"" + key + "\": " + value + "}");
+        String samples = key.equals("do_sample") ? "" : "\"do_sample\": true, ";
+        Files.writeString(file, "{" + samples + "\"" + key + "\": " + value + "}");
         CheckpointException e =
                 Assert.expectThrows(CheckpointException.class, () -> GenerationConfig.read(other));
         Assert.assertTrue(e.getMessage().contains(file.toString()), e.getMessage());
@@ -430,6 +431,38 @@ public class GenerationTest {
                             () -> GenerationOptions.of(Map.of(key, value)));
             Assert.assertTrue(argument.getMessage().startsWith(key), argument.getMessage());
         }
+    }
+
+    /** Values that only sampling reads are no fault of a folder that does not sample. */
+    @Test
+    public void whatIsNotUsedMayBeAnyNumber() throws Exception {
+        Path other = Fixtures.randomTextModel();
+        Path file = other.resolve("generation_config.json");
+        Files.writeString(
+                file,
+                "{\"do_sample\": false, \"top_k\": -1, \"top_p\": 7, \"temperature\": -2,"
+                        + " \"min_p\": null, \"eos_token_id\": [-1, 3]}");
+        GenerationConfig config = GenerationConfig.read(other);
+        Assert.assertEquals(config.eosTokenIds(), Set.of(3L));
+        SamplingSettings settings =
+                new GenerationOptions().optDoSample(true).sampling(config.defaults());
+        Assert.assertEquals(settings.topK(), 50);
+        Assert.assertEquals(settings.temperature(), 1.0);
+    }
+
+    /** Where neither file says a word about the end token, it is the family's. */
+    @Test
+    public void endTokenOfTheFamily() throws Exception {
+        Path folder = Files.createTempDirectory("config");
+        Path config = folder.resolve("config.json");
+        Map<String, Set<Long>> expected =
+                Map.of("llama", Set.of(2L), "phi3", Set.of(32_000L), "qwen3", Set.of());
+        for (Map.Entry<String, Set<Long>> entry : expected.entrySet()) {
+            Files.writeString(config, "{\"model_type\": \"" + entry.getKey() + "\"}");
+            Assert.assertEquals(GenerationConfig.read(folder).eosTokenIds(), entry.getValue());
+        }
+        Files.writeString(config, "{\"model_type\": \"llama\", \"eos_token_id\": null}");
+        Assert.assertEquals(GenerationConfig.read(folder).eosTokenIds(), Set.of());
     }
 
     @Test

@@ -2,7 +2,6 @@ package io.pbsattn.zoo.generate;
 
 import ai.djl.ndarray.NDManager;
 import io.pbsattn.zoo.Fixtures;
-import io.pbsattn.zoo.checkpoint.CheckpointException;
 import io.pbsattn.zoo.model.AttentionKind;
 import io.pbsattn.zoo.model.CausalLm;
 import io.pbsattn.zoo.model.KvCache;
@@ -10,7 +9,6 @@ import io.pbsattn.zoo.model.ModelOptions;
 import io.pbsattn.zoo.model.PrefillOptions;
 import io.pbsattn.zoo.text.ChatMessage;
 import io.pbsattn.zoo.text.PromptEncoder;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -154,14 +152,34 @@ public class TextGeneratorTest {
                     IllegalStateException.class,
                     () -> TextGenerator.of(model, config, ofClosed, closed));
             Assert.expectThrows(IllegalStateException.class, () -> ofClosed.encodeRaw("x"));
-            PromptEncoder spoilt = PromptEncoder.open(folder);
-            Files.writeString(folder.resolve("tokenizer.json"), "[]");
-            CheckpointException e =
-                    Assert.expectThrows(
-                            CheckpointException.class,
-                            () -> TextGenerator.of(model, config, spoilt, manager));
-            Assert.assertTrue(e.getMessage().contains("tokenizer.json"), e.getMessage());
-            Assert.expectThrows(IllegalStateException.class, () -> spoilt.encodeRaw("x"));
+        }
+    }
+
+    /** Two hundred megabytes are refused at once, with what they are and what fits. */
+    @Test
+    public void longTextIsRefusedUnread() throws Exception {
+        Path folder = Fixtures.randomTextModel();
+        try (NDManager manager = NDManager.newBaseManager("PyTorch")) {
+            CausalLm model = CausalLm.load(folder, new ModelOptions(), manager);
+            try (TextGenerator generator = TextGenerator.open(model, folder, manager)) {
+                int limit = model.contextLimit();
+                for (boolean raw : new boolean[] {true, false}) {
+                    GenerationOptions options = new GenerationOptions().optRaw(raw);
+                    IllegalArgumentException e =
+                            Assert.expectThrows(
+                                    IllegalArgumentException.class,
+                                    () -> generator.generate("word ".repeat(100 * limit), options));
+                    Assert.assertTrue(
+                            e.getMessage().matches(".*at least \\d+ tokens .* " + limit + " of.*"),
+                            e.getMessage());
+                    IllegalArgumentException huge =
+                            Assert.expectThrows(
+                                    IllegalArgumentException.class,
+                                    () -> generator.generate("a".repeat(200_000_000), options));
+                    Assert.assertTrue(
+                            huge.getMessage().contains("200000000 characters"), huge.getMessage());
+                }
+            }
         }
     }
 

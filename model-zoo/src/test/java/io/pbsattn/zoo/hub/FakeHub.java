@@ -40,6 +40,9 @@ final class FakeHub implements AutoCloseable {
     final Map<String, byte[]> files = new LinkedHashMap<>();
     final List<Request> requests = new CopyOnWriteArrayList<>();
 
+    /** Whether the listing states sizes and checksums, as the hub does and mirrors may not. */
+    boolean listsSizes;
+
     private final List<Fault> faults = new CopyOnWriteArrayList<>();
     private final ExecutorService executor = Executors.newCachedThreadPool();
     private final HttpServer hub;
@@ -241,6 +244,17 @@ final class FakeHub implements AutoCloseable {
         for (String name : files.keySet()) {
             JsonObject sibling = new JsonObject();
             sibling.addProperty("rfilename", name);
+            if (listsSizes) {
+                byte[] content = files.get(name);
+                sibling.addProperty("size", content.length);
+                sibling.addProperty("blobId", gitSha1(content));
+                if (content.length >= LARGE) {
+                    JsonObject lfs = new JsonObject();
+                    lfs.addProperty("size", content.length);
+                    lfs.addProperty("sha256", sha256(content));
+                    sibling.add("lfs", lfs);
+                }
+            }
             siblings.add(sibling);
         }
         JsonObject json = new JsonObject();

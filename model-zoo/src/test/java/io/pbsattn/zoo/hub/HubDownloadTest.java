@@ -7,6 +7,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Objects;
 import java.util.concurrent.CountDownLatch;
@@ -564,6 +565,105 @@ public class HubDownloadTest {
         HubModelId other = HubModelId.parse("hf://org/other");
         HubException e = Assert.expectThrows(HubException.class, () -> hub().download(other, null));
         Assert.assertTrue(e.getMessage().contains("ConnectException"), e.getMessage());
+    }
+
+    /** Sent with an encoding that nobody asked for, sizes and content are not the file's. */
+    @Test
+    public void encodedFilesAreRefused() throws Exception {
+        byte[] content = server.files.get("config.json");
+        String etag = "ETag: W/\"zipped\"";
+        server.fault(
+                r -> "HEAD".equals(r.method()) && r.path().endsWith("config.json"),
+                2,
+                FakeHub.status(200, etag, "X-Linked-Size: " + content.length));
+        server.fault(
+                r -> r.isGet("config.json"),
+                9,
+                exchange -> {
+                    exchange.getResponseHeaders().set("Content-Encoding", "gzip");
+                    exchange.sendResponseHeaders(200, content.length);
+                    exchange.getResponseBody().write(content);
+                    return true;
+                });
+        HubException e = failure();
+        Assert.assertTrue(e.getMessage().contains("config.json"), e.getMessage());
+        Assert.assertTrue(e.getMessage().contains("Content-Encoding 'gzip'"), e.getMessage());
+        Assert.assertTrue(hub().cached(MODEL).isEmpty());
+    }
+
+    /**
+     * A file of which nobody states a checksum is cut: by its listing, or its own form, it shows.
+     */
+    @Test
+    public void cutFilesWithoutAChecksumAreRefused() throws Exception {
+        byte[] whole = server.files.get("config.json");
+        byte[] cut = Arrays.copyOf(whole, whole.length - 4);
+        for (boolean isListed : new boolean[] {true, false}) {
+            server.listsSizes = isListed;
+            server.files.put("config.json", whole);
+            server.fault(
+                    r -> "HEAD".equals(r.method()) && r.path().endsWith("config.json"),
+                    1,
+                    FakeHub.status(200, "ETag: \"opaque\"", "X-Linked-Size: " + cut.length));
+            server.fault(
+                    r -> r.isGet("config.json"),
+                    1,
+                    exchange -> {
+                        exchange.sendResponseHeaders(200, cut.length);
+                        exchange.getResponseBody().write(cut);
+                        return true;
+                    });
+            HubException e = failure();
+            Assert.assertTrue(e.getMessage().contains("config.json"), e.getMessage());
+            String word = isListed ? "the hub lists " + whole.length + " bytes" : "not whole";
+            Assert.assertTrue(e.getMessage().contains(word), e.getMessage());
+            Assert.assertTrue(hub().cached(MODEL).isEmpty());
+            Assert.assertTrue(
+                    FakeHub.tree(cache).stream().noneMatch(f -> f.endsWith("blobs/opaque")));
+        }
+    }
+
+    /** Where the ETag is no checksum, that of the listing counts. */
+    @Test
+    public void checksumOfTheListingCounts() throws Exception {
+        server.listsSizes = true;
+        byte[] wrong = server.files.get("config.json").clone();
+        wrong[3] ^= 1;
+        server.fault(
+                r -> "HEAD".equals(r.method()) && r.path().endsWith("config.json"),
+                1,
+                FakeHub.status(200, "ETag: \"opaque\"", "X-Linked-Size: " + wrong.length));
+        server.fault(
+                r -> r.isGet("config.json"),
+                1,
+                exchange -> {
+                    exchange.sendResponseHeaders(200, wrong.length);
+                    exchange.getResponseBody().write(wrong);
+                    return true;
+                });
+        HubException e = failure();
+        Assert.assertTrue(e.getMessage().contains("checksum"), e.getMessage());
+    }
+
+    /** A machine without a network is told so in some seconds, not after all attempts. */
+    @Test
+    public void hubOutOfReachIsGivenUpSoon() throws Exception {
+        server.close();
+        HubException e = failure();
+        Assert.assertTrue(e instanceof HubUnavailableException);
+        Assert.assertTrue(
+                waits.stream().mapToLong(Duration::toSeconds).sum() <= 12, waits.toString());
+        waits.clear();
+        HubSettings unknown = settings().optEndpoint("http://no-such-host.invalid");
+        HubException e2 =
+                Assert.expectThrows(HubException.class, () -> hub(unknown).download(MODEL, null));
+        Assert.assertTrue(e2.getMessage().contains("no-such-host.invalid"), e2.getMessage());
+        Assert.assertTrue(
+                waits.stream().mapToLong(Duration::toSeconds).sum() <= 12, waits.toString());
+        waits.clear();
+        HubSettings impatient = settings().optReachTimeout(Duration.ofMillis(1));
+        Assert.expectThrows(HubException.class, () -> hub(impatient).download(MODEL, null));
+        Assert.assertEquals(waits, List.of());
     }
 
     @Test

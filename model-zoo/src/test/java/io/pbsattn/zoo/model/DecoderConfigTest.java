@@ -1,13 +1,20 @@
 package io.pbsattn.zoo.model;
 
 import ai.djl.ndarray.NDManager;
+import com.google.gson.JsonObject;
+import com.google.gson.JsonParser;
 import io.pbsattn.torch.TorchType;
 import io.pbsattn.zoo.Fixtures;
 import io.pbsattn.zoo.checkpoint.CheckpointException;
+import io.pbsattn.zoo.generate.GenerationConfig;
+import io.pbsattn.zoo.text.JsonMutator;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Random;
 import org.testng.Assert;
 import org.testng.annotations.DataProvider;
 import org.testng.annotations.Test;
@@ -25,11 +32,30 @@ public class DecoderConfigTest {
             },
             {"\"rope_type\": \"default\"", "\"rope_type\": \"spiral\"", "found \"spiral\""},
             {"\"hidden_act\": \"silu\"", "\"hidden_act\": \"gelu\"", "found \"gelu\""},
-            {"\"vocab_size\": 512", "\"vocab\": 512", "'vocab_size' is missing"},
+            {
+                "\"vocab_size\": 512",
+                "\"vocab\": 512",
+                "model.embed_tokens.weight': expected shape (32000, 128)"
+            },
+            {
+                "\"vocab_size\": 512",
+                "\"vocab_size\": \"512\"",
+                "'vocab_size': expected a number, found"
+            },
+            {
+                "\"head_dim\": 32",
+                "\"head_dim\": 2147483646",
+                "'head_dim': expected an integer from 1 to 16384"
+            },
+            {
+                "\"num_hidden_layers\": 2",
+                "\"num_hidden_layers\": 2000000000",
+                "'num_hidden_layers': expected an integer from 1 to 10000"
+            },
             {
                 "\"vocab_size\": 512",
                 "\"vocab_size\": -4",
-                "'vocab_size': expected a positive integer"
+                "'vocab_size': expected an integer from 1 to"
             },
             {"\"vocab_size\": 512", "\"vocab_size\": \"many\"", "'vocab_size': expected a number"},
             {
@@ -58,7 +84,7 @@ public class DecoderConfigTest {
             {
                 "\"mlp_bias\": false",
                 "\"quantization_config\": {}",
-                "quantised checkpoints are not supported"
+                "'quantization_config': expected none: quantized checkpoints are not supported"
             }
         };
     }
@@ -152,7 +178,7 @@ public class DecoderConfigTest {
                 "llama",
                 "\"num_attention_heads\": 4",
                 "\"num_attention_heads\": 2.5",
-                "'num_attention_heads': expected a positive integer"
+                "'num_attention_heads': expected an integer from 1 to"
             },
             {
                 "mistral_window",
@@ -269,6 +295,88 @@ public class DecoderConfigTest {
             String name, String from, String to, List<Integer> expected) throws Exception {
         Assert.assertEquals(
                 DecoderConfig.read(Fixtures.withConfig(name, from, to)).windows(), expected);
+    }
+
+    /** What transformers takes, and what it means there. */
+    @Test
+    public void harmlessKeysAreTaken() throws Exception {
+        for (String harmless :
+                List.of(
+                        "\"num_experts\": 0",
+                        "\"num_local_experts\": 1",
+                        "\"quantization_config\": null",
+                        "\"final_logit_softcapping\": null",
+                        "\"torch_dtype\": \"torch.float32\"",
+                        "\"torch_dtype\": \"float\"",
+                        "\"hidden_activation\": \"swish\"",
+                        "\"pad_token_id\": -1")) {
+            Path folder =
+                    Fixtures.withConfig(
+                            "llama", "\"mlp_bias\": false", "\"mlp_bias\": false, " + harmless);
+            Fixtures.replace(folder.resolve("config.json"), "\"dtype\"", "\"other\"");
+            Assert.assertEquals(
+                    DecoderConfig.read(folder).storedType(), TorchType.FLOAT32, harmless);
+        }
+    }
+
+    @DataProvider
+    public Object[][] families() {
+        return new Object[][] {
+            {"llama", 32_000, 4096, 11_008, 32, 128, 2048},
+            {"mistral", 32_000, 4096, 14_336, 8, 128, 131_072},
+            {"ministral", 32_000, 4096, 14_336, 8, 128, 131_072},
+            {"qwen2", 151_936, 4096, 22_016, 32, 128, 32_768},
+            {"qwen3", 151_936, 4096, 22_016, 32, 128, 32_768},
+            {"phi3", 32_064, 3072, 8192, 32, 96, 4096},
+        };
+    }
+
+    /** The defaults of the configuration classes of transformers 5.17. */
+    @Test(dataProvider = "families")
+    public void missingKeysAreThoseOfTransformers(
+            String family, int vocab, int hidden, int wide, int kvHeads, int headDim, int positions)
+            throws Exception {
+        Path folder = Files.createTempDirectory("config");
+        Files.writeString(
+                folder.resolve("config.json"),
+                "{\"model_type\": \"" + family + "\", \"max_sequence_length\": 77}");
+        DecoderConfig config = DecoderConfig.read(folder);
+        Assert.assertEquals(config.vocabSize(), vocab);
+        Assert.assertEquals(config.hiddenSize(), hidden);
+        Assert.assertEquals(config.intermediateSize(), wide);
+        Assert.assertEquals(config.numLayers(), 32);
+        Assert.assertEquals(config.numQHeads(), 32);
+        Assert.assertEquals(config.numKvHeads(), kvHeads);
+        Assert.assertEquals(config.headDim(), headDim);
+        Assert.assertEquals(config.maxPositions(), positions);
+        Assert.assertFalse(config.tiedEmbeddings());
+    }
+
+    /** Whatever a configuration says, it is read or refused by name, and fills no memory. */
+    @Test
+    public void spoiltConfigurationsAreNamed() throws Exception {
+        Random random = new Random(11);
+        List<JsonObject> seeds = new ArrayList<>();
+        for (String name : List.of("llama31_rope", "phi3_fused", "qwen3_window_shards")) {
+            Path config = Fixtures.CHECKPOINTS.resolve(name).resolve("config.json");
+            seeds.add(JsonParser.parseString(Files.readString(config)).getAsJsonObject());
+        }
+        JsonMutator mutator = new JsonMutator(random, JsonMutator.words(seeds));
+        Path folder = Files.createTempDirectory("config");
+        Path file = folder.resolve("config.json");
+        int refused = 0;
+        for (int n = 0; n < 3000; ++n) {
+            String text = mutator.mutate(seeds.get(n % seeds.size()));
+            Files.write(file, text.getBytes(StandardCharsets.UTF_8));
+            try {
+                DecoderConfig.read(folder);
+                GenerationConfig.read(folder);
+            } catch (CheckpointException e) {
+                ++refused;
+                Assert.assertTrue(e.getMessage().contains(file.toString()), e.getMessage());
+            }
+        }
+        Assert.assertTrue(refused > 500 && refused < 3000, "refused " + refused);
     }
 
     @Test
