@@ -172,8 +172,7 @@ public final class JsonFile {
      * @throws CheckpointException if it is something else; names file and key
      */
     public int count(String key, int missing) throws CheckpointException {
-        return whole(
-                key, number(key, missing), 0, Integer.MAX_VALUE, "0 or a positive integer");
+        return whole(key, number(key, missing), 0, Integer.MAX_VALUE, "0 or a positive integer");
     }
 
     private int whole(String key, double value, int smallest, int largest, String expected)
