@@ -59,7 +59,7 @@ final class TokenizerFuzzer implements Fuzzer {
     @Override
     public void read(Path folder) throws Exception {
         try (PromptEncoder encoder = PromptEncoder.open(folder)) {
-            IncrementalDecoder decoder = new IncrementalDecoder(encoder.openDetokenizer());
+            IncrementalDecoder decoder = new IncrementalDecoder(encoder.detokenizer());
             for (long id : encoder.encodeRaw(TEXT)) {
                 decoder.accept(id);
             }
