@@ -21,6 +21,7 @@ public final class StoredTensors {
     private final Map<String, Tensor> tensors = new TreeMap<>();
 
     /** A tensor: its header's dtype and shape, and its bytes. */
+    @SuppressWarnings("ArrayRecordComponent") // nobody compares them
     public record Tensor(String dtype, JsonArray shape, byte[] data) {}
 
     /** Reads all files of a folder. */

@@ -99,7 +99,7 @@ public final class TokenizerFuzz {
                 }
             }
             for (int n = 0; n < 6; ++n) {
-                long[] ids = random.longs(n * n, 0, 700).toArray();
+                long[] ids = random.longs((long) n * n, 0, 700).toArray();
                 IncrementalDecoder decoder = new IncrementalDecoder(encoder.detokenizer());
                 for (long id : ids) {
                     decoder.accept(id);
