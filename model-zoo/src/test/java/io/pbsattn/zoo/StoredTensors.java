@@ -21,8 +21,30 @@ public final class StoredTensors {
     private final Map<String, Tensor> tensors = new TreeMap<>();
 
     /** A tensor: its header's dtype and shape, and its bytes. */
-    @SuppressWarnings("ArrayRecordComponent") // nobody compares them
-    public record Tensor(String dtype, JsonArray shape, byte[] data) {}
+    public static final class Tensor {
+
+        private final String dtype;
+        private final JsonArray shape;
+        private final byte[] data;
+
+        public Tensor(String dtype, JsonArray shape, byte[] data) {
+            this.dtype = dtype;
+            this.shape = shape;
+            this.data = data;
+        }
+
+        public String dtype() {
+            return dtype;
+        }
+
+        public JsonArray shape() {
+            return shape;
+        }
+
+        public byte[] data() {
+            return data;
+        }
+    }
 
     /** Reads all files of a folder. */
     public static StoredTensors read(Path folder) throws IOException {

@@ -100,7 +100,10 @@ final class SafetensorsFile {
                 throw new CheckpointException(
                         path + ": truncated: " + size + " bytes, expected at least 8");
             }
-            long header = read(channel, 0, Long.BYTES).order(ByteOrder.LITTLE_ENDIAN).getLong();
+            long header =
+                    ByteBuffer.wrap(read(channel, 0, Long.BYTES))
+                            .order(ByteOrder.LITTLE_ENDIAN)
+                            .getLong();
             if (header < 2 || header > MAX_HEADER || header > size - Long.BYTES) {
                 throw new CheckpointException(
                         path
@@ -110,7 +113,7 @@ final class SafetensorsFile {
                                 + size
                                 + " bytes; truncated, or not a safetensors file");
             }
-            ByteBuffer json = read(channel, Long.BYTES, (int) header);
+            byte[] json = read(channel, Long.BYTES, (int) header);
             Map<String, Entry> entries = parse(path, json, Long.BYTES + header);
             checkLayout(path, entries, Long.BYTES + header, size);
             return new SafetensorsFile(path, entries);
@@ -125,21 +128,21 @@ final class SafetensorsFile {
         return entries;
     }
 
-    private static ByteBuffer read(FileChannel channel, long position, int length)
-            throws IOException {
-        ByteBuffer buffer = ByteBuffer.allocate(length);
+    private static byte[] read(FileChannel channel, long position, int length) throws IOException {
+        byte[] bytes = new byte[length];
+        ByteBuffer buffer = ByteBuffer.wrap(bytes);
         while (buffer.hasRemaining()) {
             if (channel.read(buffer, position + buffer.position()) < 0) {
                 throw new IOException("file ended while its header was read");
             }
         }
-        return buffer.flip();
+        return bytes;
     }
 
-    private static Map<String, Entry> parse(Path path, ByteBuffer json, long dataStart)
+    private static Map<String, Entry> parse(Path path, byte[] json, long dataStart)
             throws CheckpointException {
         Map<String, Entry> entries = new LinkedHashMap<>();
-        InputStream bytes = new ByteArrayInputStream(json.array(), 0, json.limit());
+        InputStream bytes = new ByteArrayInputStream(json);
         // A decoder of its own refuses what is not UTF-8; the text as a whole is never in memory.
         try (JsonReader reader =
                 new JsonReader(new InputStreamReader(bytes, StandardCharsets.UTF_8.newDecoder()))) {

@@ -4,7 +4,7 @@ import com.google.gson.JsonArray;
 import com.google.gson.JsonElement;
 import io.pbsattn.zoo.checkpoint.CheckpointException;
 import io.pbsattn.zoo.checkpoint.JsonFile;
-import io.pbsattn.zoo.model.ModelFamily;
+import io.pbsattn.zoo.model.FamilyDefaults;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -176,7 +176,7 @@ public final class GenerationConfig {
     private static Set<Long> defaultEosTokenIds(JsonFile config) throws CheckpointException {
         Set<Long> ids = new LinkedHashSet<>();
         if (!config.states(EOS) && config.has("model_type")) {
-            ModelFamily.of(config).defaultEosTokenId().ifPresent(ids::add);
+            FamilyDefaults.eosTokenId(config).ifPresent(ids::add);
         }
         return ids;
     }

@@ -5,7 +5,6 @@ import io.pbsattn.zoo.checkpoint.JsonFile;
 import java.util.Collections;
 import java.util.List;
 import java.util.Locale;
-import java.util.OptionalLong;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
@@ -15,25 +14,19 @@ import java.util.stream.Stream;
  * keys say what, and what is meant where a key is missing. Everything else is the same for all of
  * them, and stands in {@link DecoderConfig}.
  */
-public enum ModelFamily {
-    LLAMA(new Defaults(32_000, 4096, 11_008, 2048, 2)),
-    MISTRAL(new Defaults(32_000, 4096, 14_336, 131_072, 2)),
-    MINISTRAL(new Defaults(32_000, 4096, 14_336, 131_072, 2)),
-    QWEN2(new Defaults(151_936, 4096, 22_016, 32_768, Defaults.NONE)),
-    QWEN3(new Defaults(151_936, 4096, 22_016, 32_768, Defaults.NONE)),
-    PHI3(new Defaults(32_064, 3072, 8192, 4096, 32_000));
+enum ModelFamily {
+    LLAMA,
+    MISTRAL,
+    MINISTRAL,
+    QWEN2,
+    QWEN3,
+    PHI3;
 
     private static final int DEFAULT_WINDOW = 4096;
     private static final int DEFAULT_FULL_LAYERS = 28;
 
     private static final String WINDOW = "sliding_window";
     private static final String LAYER_TYPES = "layer_types";
-
-    private final Defaults defaults;
-
-    ModelFamily(Defaults defaults) {
-        this.defaults = defaults;
-    }
 
     /**
      * What a missing key means, as in transformers.
@@ -60,18 +53,12 @@ public enum ModelFamily {
     }
 
     Defaults defaults() {
-        return defaults;
-    }
-
-    /**
-     * Returns the token that ends an answer where no file says one.
-     *
-     * @return its id, or empty if the family has none
-     */
-    public OptionalLong defaultEosTokenId() {
-        return defaults.eosTokenId == Defaults.NONE
-                ? OptionalLong.empty()
-                : OptionalLong.of(defaults.eosTokenId);
+        return switch (this) {
+            case LLAMA -> new Defaults(32_000, 4096, 11_008, 2048, 2);
+            case MISTRAL, MINISTRAL -> new Defaults(32_000, 4096, 14_336, 131_072, 2);
+            case QWEN2, QWEN3 -> new Defaults(151_936, 4096, 22_016, 32_768, Defaults.NONE);
+            case PHI3 -> new Defaults(32_064, 3072, 8192, 4096, 32_000);
+        };
     }
 
     /**
@@ -81,7 +68,7 @@ public enum ModelFamily {
      * @return the family
      * @throws CheckpointException if it is missing or not known
      */
-    public static ModelFamily of(JsonFile config) throws CheckpointException {
+    static ModelFamily of(JsonFile config) throws CheckpointException {
         String type = config.string("model_type");
         for (ModelFamily family : values()) {
             if (family.toString().equals(type)) {

@@ -15,60 +15,67 @@ import java.util.Set;
  * a value that makes the native library panic. The library also takes steps for what their fields
  * look like, so fields are checked whatever the type is.
  */
-enum PartCheck {
-    NORMALIZER(
-            Map.of(
-                    "precompiled_charsmap", PartCheck::charsMap,
-                    "pattern", PartCheck::pattern),
-            "BertNormalizer",
-            "Bert",
-            "Strip",
-            "StripAccents",
-            "NFC",
-            "NFD",
-            "NFKC",
-            "NFKD",
-            "Sequence",
-            "Lowercase",
-            "Nmt",
-            "Precompiled",
-            "Replace",
-            "Prepend",
-            "ByteLevel"),
-    PRE_TOKENIZER(
-            Map.of("length", PartCheck::positive, "pattern", PartCheck::pattern),
-            "BertPreTokenizer",
-            "ByteLevel",
-            "CharDelimiterSplit",
-            "Delimiter",
-            "Metaspace",
-            "Whitespace",
-            "Sequence",
-            "Split",
-            "Punctuation",
-            "WhitespaceSplit",
-            "Digits",
-            "UnicodeScripts",
-            "FixedLength"),
-    DECODER(
-            Map.of("stop", PartCheck::zero, "pattern", PartCheck::pattern),
-            "BPEDecoder",
-            "ByteLevel",
-            "WordPiece",
-            "Metaspace",
-            "CTC",
-            "Sequence",
-            "Replace",
-            "Fuse",
-            "Strip",
-            "ByteFallback"),
-    POST_PROCESSOR(
-            Map.of("single", PartCheck::template),
-            "RobertaProcessing",
-            "BertProcessing",
-            "ByteLevel",
-            "TemplateProcessing",
-            "Sequence");
+final class PartCheck {
+    static final PartCheck NORMALIZER =
+            new PartCheck(
+                    Map.of(
+                            "precompiled_charsmap", PartCheck::charsMap,
+                            "pattern", PartCheck::pattern),
+                    "BertNormalizer",
+                    "Bert",
+                    "Strip",
+                    "StripAccents",
+                    "NFC",
+                    "NFD",
+                    "NFKC",
+                    "NFKD",
+                    "Sequence",
+                    "Lowercase",
+                    "Nmt",
+                    "Precompiled",
+                    "Replace",
+                    "Prepend",
+                    "ByteLevel");
+
+    static final PartCheck PRE_TOKENIZER =
+            new PartCheck(
+                    Map.of("length", PartCheck::positive, "pattern", PartCheck::pattern),
+                    "BertPreTokenizer",
+                    "ByteLevel",
+                    "CharDelimiterSplit",
+                    "Delimiter",
+                    "Metaspace",
+                    "Whitespace",
+                    "Sequence",
+                    "Split",
+                    "Punctuation",
+                    "WhitespaceSplit",
+                    "Digits",
+                    "UnicodeScripts",
+                    "FixedLength");
+
+    static final PartCheck DECODER =
+            new PartCheck(
+                    Map.of("stop", PartCheck::zero, "pattern", PartCheck::pattern),
+                    "BPEDecoder",
+                    "ByteLevel",
+                    "WordPiece",
+                    "Metaspace",
+                    "CTC",
+                    "Sequence",
+                    "Replace",
+                    "Fuse",
+                    "Strip",
+                    "ByteFallback");
+
+    static final PartCheck POST_PROCESSOR =
+            new PartCheck(
+                    Map.of("single", PartCheck::template),
+                    "RobertaProcessing",
+                    "BertProcessing",
+                    "ByteLevel",
+                    "TemplateProcessing",
+                    "Sequence");
 
     /** Steps, those in sequences included. */
     private static final int MAX_STEPS = 64;
@@ -89,7 +96,7 @@ enum PartCheck {
     private final Map<String, FieldCheck> fields;
     private final Set<String> types;
 
-    PartCheck(Map<String, FieldCheck> fields, String... types) {
+    private PartCheck(Map<String, FieldCheck> fields, String... types) {
         this.fields = fields;
         this.types = Set.of(types);
     }

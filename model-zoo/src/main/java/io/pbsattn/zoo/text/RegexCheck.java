@@ -156,7 +156,7 @@ final class RegexCheck {
             return;
         }
         long largest = 1;
-        for (String count : counts.split(",")) {
+        for (String count : counts.split(",", -1)) {
             if (count.length() > 4) {
                 throw refused("counts of at most " + MAX_COUNT);
             }

@@ -10,6 +10,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
+import java.util.concurrent.locks.LockSupport;
 import java.util.stream.Stream;
 
 /**
@@ -72,8 +73,7 @@ public final class TokenizerFuzz {
                 new Thread(
                         () -> {
                             while (System.nanoTime() - begun < MAX_SECONDS * 1_000_000_000L) {
-                                Thread.onSpinWait();
-                                java.util.concurrent.locks.LockSupport.parkNanos(100_000_000L);
+                                LockSupport.parkNanos(100_000_000L);
                             }
                             Runtime.getRuntime().halt(HUNG);
                         });
