@@ -65,7 +65,7 @@ int main(int argc, char** argv) {
       has_names = true;
       continue;
     }
-    Line line;
+    Line line{};
     const bool is_whole = parse(text, line);
     ++cpu_lines;
     const bool cuda = is_whole && is_for_cuda(line);
