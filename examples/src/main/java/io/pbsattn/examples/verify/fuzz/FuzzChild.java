@@ -46,7 +46,7 @@ public final class FuzzChild {
                 new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8));
         String line = lines.readLine();
         while (line != null) {
-            String[] seeds = line.split(" ");
+            String[] seeds = line.split(" ", -1);
             for (long seed = Long.parseLong(seeds[0]); seed < Long.parseLong(seeds[1]); ++seed) {
                 answers.println(child.answer(seed));
             }
