@@ -110,6 +110,7 @@ void check_outputs(const Range& range, Case c, uint32_t seed) {
   Filler filler(range, c, seed);
   Arrays a(c, seed);
   filler.fill(c, a);
+  Oracle oracle(c, a);
   for (const bool wants_lse : {true, false}) {
     const std::string name = describe(range, c) + (wants_lse ? "" : ", no lse");
     pbs_attn_call call = oracle::make_call(c, a);
@@ -117,7 +118,7 @@ void check_outputs(const Range& range, Case c, uint32_t seed) {
     run(call, name);
     Oracle::Errors errors;
     int64_t kept;
-    Oracle(c, a).compare(errors, kept);
+    oracle.compare(errors, kept);
     // As in pbs_attn_test: values are below 5, and weights or outputs may be rounded.
     const double bound = c.dtype == PBS_ATTN_FLOAT32    ? 2e-5
                          : c.dtype == PBS_ATTN_BFLOAT16 ? 2 * 5 * 0x1p-9

@@ -205,10 +205,29 @@ class Oracle {
     return scores;
   }
 
-  // Errors over all rows, and the number of kept blocks.
+  // Errors over all rows, and the number of kept blocks. The expected outputs are computed once.
   void compare(Errors& errors, int64_t& kept) {
+    if (expected_o_.empty()) compute();
     errors = {};
-    kept = 0;
+    kept = kept_;
+    for (int64_t row = 0; row < c_.q_heads * c_.seqlen_q; ++row) {
+      for (int64_t d = 0; d < c_.head_dim; ++d) {
+        const double expected = expected_o_[static_cast<size_t>(row * c_.head_dim + d)];
+        const double error = std::abs(a_.o[static_cast<size_t>(row * a_.row + d)] - expected);
+        if (!(error <= errors.o)) errors.o = error;  // so that NaN counts
+        errors.o_squares += error * error;
+      }
+      const double lse = expected_lse_[static_cast<size_t>(row)];
+      const double error = std::abs(a_.lse[static_cast<size_t>(row)] - lse);
+      if (!(error <= errors.lse)) errors.lse = error;
+      if (!(error / (1 + std::abs(lse)) <= errors.lse_share)) errors.lse_share = error / (1 + std::abs(lse));
+    }
+  }
+
+ private:
+  void compute() {
+    expected_o_.resize(static_cast<size_t>(c_.q_heads * c_.seqlen_q * c_.head_dim));
+    expected_lse_.resize(static_cast<size_t>(c_.q_heads * c_.seqlen_q));
     const int64_t group = c_.q_heads / c_.kv_heads;
     for (int64_t kv = 0; kv < c_.kv_heads; ++kv) {
       std::vector<std::vector<double>> scores;
@@ -220,12 +239,10 @@ class Oracle {
         }
         std::fill(scores.begin(), scores.end(), mean);
       }
-      for (int64_t g = 0; g < group; ++g)
-        compare_head(kv * group + g, kv, scores[static_cast<size_t>(g)], errors, kept);
+      for (int64_t g = 0; g < group; ++g) compute_head(kv * group + g, kv, scores[static_cast<size_t>(g)]);
     }
   }
 
- private:
   const float* q(int64_t h, int64_t i) const { return &q_[static_cast<size_t>((h * c_.seqlen_q + i) * a_.row)]; }
   const float* k(int64_t h, int64_t j) const { return &k_[static_cast<size_t>((h * c_.seqlen_k + j) * a_.row)]; }
   const float* v(int64_t h, int64_t j) const { return &v_[static_cast<size_t>((h * c_.seqlen_k + j) * a_.row)]; }
@@ -243,7 +260,7 @@ class Oracle {
     return sum * scale_;
   }
 
-  void compare_head(int64_t h, int64_t kv, const std::vector<double>& scores, Errors& errors, int64_t& kept_blocks) {
+  void compute_head(int64_t h, int64_t kv, const std::vector<double>& scores) {
     std::vector<int64_t> order(static_cast<size_t>(c_.seqlen_k));
     std::iota(order.begin(), order.end(), 0);
     for (size_t s = 0; s < scores.size(); s += static_cast<size_t>(c_.segment_size)) {
@@ -282,8 +299,8 @@ class Oracle {
         }
       }
       keep_by_score(candidates, kept);
-      kept_blocks += std::count(kept.begin(), kept.end(), true);
-      for (int64_t i = begin; i < end; ++i) compare_row(h, kv, i, order, kept, errors);
+      kept_ += std::count(kept.begin(), kept.end(), true);
+      for (int64_t i = begin; i < end; ++i) compute_row(h, kv, i, order, kept);
     }
   }
 
@@ -304,10 +321,10 @@ class Oracle {
     }
   }
 
-  void compare_row(int64_t h, int64_t kv, int64_t i, const std::vector<int64_t>& order, const std::vector<bool>& kept,
-                   Errors& errors) const {
+  void compute_row(int64_t h, int64_t kv, int64_t i, const std::vector<int64_t>& order, const std::vector<bool>& kept) {
     const int64_t position = c_.seqlen_k - c_.seqlen_q + i;
-    std::vector<double> expected(static_cast<size_t>(c_.head_dim));
+    const int64_t row = h * c_.seqlen_q + i;
+    double* o = &expected_o_[static_cast<size_t>(row * c_.head_dim)];
     std::vector<std::pair<double, int64_t>> seen;
     double max = -std::numeric_limits<double>::infinity();
     for (int64_t t = 0; t < c_.seqlen_k; ++t) {
@@ -322,24 +339,19 @@ class Oracle {
     for (const auto& s : seen) {
       const double p = std::exp(s.first - max);
       sum += p;
-      for (int64_t d = 0; d < c_.head_dim; ++d) expected[static_cast<size_t>(d)] += p * v(kv, s.second)[d];
+      for (int64_t d = 0; d < c_.head_dim; ++d) o[d] += p * v(kv, s.second)[d];
     }
-    const size_t found = static_cast<size_t>((h * c_.seqlen_q + i) * a_.row);
-    for (int64_t d = 0; d < c_.head_dim; ++d) {
-      const double error = std::abs(a_.o[found + static_cast<size_t>(d)] - expected[static_cast<size_t>(d)] / sum);
-      if (!(error <= errors.o)) errors.o = error;  // so that NaN counts
-      errors.o_squares += error * error;
-    }
-    const double lse = max + std::log(sum);
-    const double error = std::abs(a_.lse[static_cast<size_t>(h * c_.seqlen_q + i)] - lse);
-    if (!(error <= errors.lse)) errors.lse = error;
-    if (!(error / (1 + std::abs(lse)) <= errors.lse_share)) errors.lse_share = error / (1 + std::abs(lse));
+    for (int64_t d = 0; d < c_.head_dim; ++d) o[d] /= sum;
+    expected_lse_[static_cast<size_t>(row)] = max + std::log(sum);
   }
 
   const Case& c_;
   const Arrays& a_;
   const std::vector<float> q_, k_, v_;
   const double scale_;
+  std::vector<double> expected_o_;    // (q_heads, seqlen_q, head_dim)
+  std::vector<double> expected_lse_;  // (q_heads, seqlen_q)
+  int64_t kept_ = 0;
 };
 
 // Whether this CPU and library have an instruction set; says so if not. If so, calls use it from now on.
