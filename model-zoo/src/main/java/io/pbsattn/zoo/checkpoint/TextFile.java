@@ -44,7 +44,7 @@ public final class TextFile {
         if (result.isError()) {
             throw new CheckpointException(
                     String.format(
-                            "%s: not UTF-8: byte 0x%02x at offset %d",
+                            "%s: expected text in UTF-8, found byte 0x%02x at offset %d",
                             file, bytes.get(bytes.position()), bytes.position()));
         }
         return text.flip().toString();

@@ -143,7 +143,7 @@ public class TokenizerJsonTest {
     @Test
     public void whatIsNoJsonIsRefused() throws Exception {
         String good = seed().toString();
-        refused(new byte[] {'{', '"', (byte) 0xff, '"', '}'}, "not UTF-8: byte 0xff at offset 2");
+        refused(new byte[] {'{', '"', (byte) 0xff, '"', '}'}, "expected text in UTF-8, found byte 0xff at offset 2");
         for (String text :
                 List.of(
                         "",
@@ -169,14 +169,14 @@ public class TokenizerJsonTest {
     @Test
     public void otherFilesAreNamed() throws Exception {
         String[][] bad = {
-            {"tokenizer_config.json", "\u00ff", "not UTF-8"},
+            {"tokenizer_config.json", "\u00ff", "expected text in UTF-8"},
             {"tokenizer_config.json", "{\"bos_token\": 3}", "bos_token"},
             {"tokenizer_config.json", "{\"added_tokens_decoder\": {\"x\": {}}}", "expected an id"},
             {"tokenizer_config.json", "{\"added_tokens_decoder\": {\"7\": 3}}", "expected a token"},
             {"tokenizer_config.json", "{\"extra_special_tokens\": 3}", "extra_special_tokens"},
             {"special_tokens_map.json", "{\"eos_token\": {}}", "eos_token"},
             {"added_tokens.json", "{\"a\": -1}", "'a'"},
-            {"chat_template.jinja", "\u00ff", "not UTF-8"},
+            {"chat_template.jinja", "\u00ff", "expected text in UTF-8"},
         };
         for (String[] row : bad) {
             Path folder = folder(seed().toString());
