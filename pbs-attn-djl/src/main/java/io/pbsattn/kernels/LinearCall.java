@@ -46,14 +46,20 @@ public final class LinearCall extends Structure {
     /** (rows, out) each. */
     public Matrix[] outputs = new Matrix[MAX_WEIGHTS];
 
-    /** What becomes of the products; the order is that of enum pbs_layer_combine. */
+    /** What becomes of the products: enum pbs_layer_combine. */
     public enum Combine {
         /** Each output is overwritten. */
-        STORE,
+        STORE(0),
         /** Each output, float32, is added to. */
-        ADD,
+        ADD(1),
         /** The only output is silu of the first product times the second. */
-        GATE
+        GATE(2);
+
+        private final int code;
+
+        Combine(int code) {
+            this.code = code;
+        }
     }
 
     /**
@@ -63,7 +69,7 @@ public final class LinearCall extends Structure {
      * @param x (rows, in) bfloat16 on the CPU
      */
     public LinearCall(Combine combine, NDArray x) {
-        this.combine = combine.ordinal();
+        this.combine = combine.code;
         this.x = Matrix.of(x);
         for (int i = 0; i < MAX_WEIGHTS; ++i) {
             weights[i] = new Matrix();
