@@ -53,7 +53,8 @@ public final class AttentionOptions {
     @Option(
             names = "--backend",
             converter = BackendName.class,
-            description = "cpu or reference; default: the best that runs. cuda runs the operator only.")
+            description =
+                    "cpu or reference; default: the best that runs. cuda runs the operator only.")
     private String backend;
 
     /**

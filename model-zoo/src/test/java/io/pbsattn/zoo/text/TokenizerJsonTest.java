@@ -143,7 +143,9 @@ public class TokenizerJsonTest {
     @Test
     public void whatIsNoJsonIsRefused() throws Exception {
         String good = seed().toString();
-        refused(new byte[] {'{', '"', (byte) 0xff, '"', '}'}, "expected text in UTF-8, found byte 0xff at offset 2");
+        refused(
+                new byte[] {'{', '"', (byte) 0xff, '"', '}'},
+                "expected text in UTF-8, found byte 0xff at offset 2");
         for (String text :
                 List.of(
                         "",
