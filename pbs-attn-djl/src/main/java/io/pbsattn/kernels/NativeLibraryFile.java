@@ -55,6 +55,10 @@ final class NativeLibraryFile {
         if (!Files.exists(file)) {
             return false;
         }
+        if (!Files.isRegularFile(file)) { // to read a pipe would wait for ever
+            logger.warn("{} is no file; it is unpacked again", file);
+            return false;
+        }
         try {
             if (sha256.equals(Sha256.hex(file))) {
                 return true;

@@ -77,6 +77,15 @@ public class NativeLibraryFileTest {
         Assert.assertEquals(Files.readAttributes(file, "unix:ino").get("ino"), before);
     }
 
+    /** Whoever reads a pipe waits for somebody to write. */
+    @Test(timeOut = 60_000)
+    public void isHealedWhereAPipeIs() throws Exception {
+        Files.delete(file);
+        Assert.assertEquals(new ProcessBuilder("mkfifo", file.toString()).start().waitFor(), 0);
+        Assert.assertEquals(NativeLibraryFile.unpack(cache), file);
+        Assert.assertEquals(Files.readAllBytes(file), whole);
+    }
+
     /** A folder that somebody made is not removed. */
     @Test
     public void saysThatAFolderIsInItsPlace() throws IOException {

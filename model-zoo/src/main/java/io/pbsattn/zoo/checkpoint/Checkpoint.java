@@ -174,8 +174,10 @@ public final class Checkpoint {
                                                         + "expected float32, float16 or bfloat16,"
                                                         + " found "
                                                         + entry.dtype()));
+        // Nothing to map has no address.
         boolean canMap =
                 stored == type
+                        && entry.end() > entry.begin()
                         && entry.begin() % type.bytes() == 0
                         && entry.end() - entry.begin() <= Integer.MAX_VALUE;
         return canMap

@@ -140,6 +140,22 @@ public class SafetensorsFileTest {
         }
     }
 
+    /** A tensor without elements is one too, also where the file ends. */
+    @Test
+    public void readsEmptyTensors() throws Exception {
+        String header = "{\"a\":{\"dtype\":\"F32\",\"shape\":[0,7],\"data_offsets\":[0,0]}}";
+        Path folder = Files.createTempDirectory("checkpoint");
+        Files.write(folder.resolve("model.safetensors"), file(header, 0));
+        Checkpoint checkpoint = Checkpoint.open(folder);
+        try (NDManager manager = NDManager.newBaseManager("PyTorch")) {
+            for (TorchType type : List.of(TorchType.FLOAT32, TorchType.BFLOAT16)) {
+                NDArray empty = checkpoint.read(manager, "a", new Shape(0, 7), type);
+                Assert.assertEquals(empty.getShape(), new Shape(0, 7));
+                Assert.assertEquals(TorchType.of(empty), type);
+            }
+        }
+    }
+
     /** A file beyond 2 GiB, nearly all of it a hole that takes no space on the disk. */
     @Test
     public void readsBehindTwoGigabytes() throws Exception {
