@@ -205,20 +205,20 @@ class Oracle {
     return scores;
   }
 
-  // Errors over all rows, and the number of kept blocks. The expected outputs are computed once.
-  void compare(Errors& errors, int64_t& kept) {
+  // Errors of outputs over all rows, and the number of kept blocks. What is expected is computed once.
+  void compare(const Arrays& found, Errors& errors, int64_t& kept) {
     if (expected_o_.empty()) compute();
     errors = {};
     kept = kept_;
     for (int64_t row = 0; row < c_.q_heads * c_.seqlen_q; ++row) {
       for (int64_t d = 0; d < c_.head_dim; ++d) {
         const double expected = expected_o_[static_cast<size_t>(row * c_.head_dim + d)];
-        const double error = std::abs(a_.o[static_cast<size_t>(row * a_.row + d)] - expected);
+        const double error = std::abs(found.o[static_cast<size_t>(row * found.row + d)] - expected);
         if (!(error <= errors.o)) errors.o = error;  // so that NaN counts
         errors.o_squares += error * error;
       }
       const double lse = expected_lse_[static_cast<size_t>(row)];
-      const double error = std::abs(a_.lse[static_cast<size_t>(row)] - lse);
+      const double error = std::abs(found.lse[static_cast<size_t>(row)] - lse);
       if (!(error <= errors.lse)) errors.lse = error;
       if (!(error / (1 + std::abs(lse)) <= errors.lse_share)) errors.lse_share = error / (1 + std::abs(lse));
     }
